@@ -1,0 +1,3 @@
+"""Albert, the sovereign assistant of the French administration."""
+
+__version__ = "1.0.0"
