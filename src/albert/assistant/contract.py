@@ -1,0 +1,77 @@
+"""What is asked of the assistant, and what it says."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from albert.domain.conversation import Message, Sampling
+from albert.domain.documents import Chunk
+from albert.index.contract import EVERYTHING, Filter
+
+EXTRACTIVE = "albert-extractif"
+"""The model that is none: quotes of the sheets, word for word."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A question and how to answer it; ``limit`` is a number of passages."""
+
+    text: str
+    history: tuple[Message, ...] = ()
+    where: Filter = EVERYTHING
+    limit: int = 5
+    mode: str = "rag"
+    sampling: Sampling = Sampling()
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A passage an answer rests on, and what of it is quoted, word for word (maybe nothing)."""
+
+    chunk: Chunk
+    quote: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The passages the answer may rest on; always the first event, empty when nothing was found."""
+
+    chunks: tuple[Chunk, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """The next piece of the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finish:
+    """The last event: what was cited, and how the answer was made."""
+
+    citations: tuple[Citation, ...]
+    mode: Literal["extractive", "model"]
+    answered: bool = True
+    """False when the sheets hold no answer and the text says whom to ask."""
+
+
+Event = Sources | Piece | Finish
+
+
+class Answerer(Protocol):
+    """Answers a question from the sheets; one for each model, extraction included."""
+
+    @property
+    def model(self) -> str: ...
+
+    def answer(self, question: Question) -> AsyncIterator[Event]:
+        """Yield ``Sources``, then pieces, then ``Finish``; closing the iterator stops all work.
+
+        Raises:
+            RequestError: the question cannot be asked.
+            SearchError, InferenceError: before the first piece or between two.
+        """
+        ...
