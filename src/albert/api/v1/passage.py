@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 import orjson
 
-from albert.api.asgi import JSON, Header, Reply, Request
+from albert.api.asgi import JSON, WRITTEN_BY, Header, Reply, Request
 from albert.api.errors import SERVER, Problem
 from albert.api.services import Upstream
 from albert.api.v1.fields import Fields
@@ -23,22 +23,27 @@ _HOP_BY_HOP = frozenset(
 _OURS = frozenset(
     ["server", "date", "set-cookie", "x-request-id", "alt-svc", "strict-transport-security"]
 )
-_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=300)
-"""Seconds; a long prompt takes minutes to be read before the first token."""
+_CONNECT_SECONDS = 5
 _ERROR_LIMIT = 64 << 10
 
 
 class Passage:
-    """The worker's one HTTP client; it follows no redirect, and no proxy of the environment."""
+    """The worker's one HTTP client; it follows no redirect, and no proxy of the environment.
 
-    def __init__(self) -> None:
+    ``patience`` is in seconds between two pieces: a long prompt takes minutes to be read.
+    """
+
+    def __init__(self, *, patience: float = 300) -> None:
+        self._patience = patience
         self._session: aiohttp.ClientSession | None = None
 
     async def open(self) -> None:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0),
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=_TIMEOUT,
+            timeout=aiohttp.ClientTimeout(
+                total=None, sock_connect=_CONNECT_SECONDS, sock_read=self._patience
+            ),
             auto_decompress=False,
             read_bufsize=1 << 18,
         )
@@ -129,4 +134,6 @@ def _kept(response: aiohttp.ClientResponse) -> list[Header]:
         for key, value in response.raw_headers
         if key.decode("latin-1").lower() not in dropped
     ]
-    return kept if any(key == JSON[0] for key, _ in kept) else [*kept, JSON]
+    if not any(key == JSON[0] for key, _ in kept):
+        kept.append(JSON)
+    return [*kept, WRITTEN_BY]
