@@ -106,9 +106,9 @@ class CorpusWriter:
         """Finish the file and swap it in; ``inputs`` says what it was made from."""
         meta = {"format": FORMAT, "inputs": inputs, "report": orjson.dumps(report)}
         try:
-            self._db.executescript(_INDEXES)
             self._db.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
             self._db.execute("COMMIT")
+            self._db.executescript(_INDEXES)
             self._db.close()
             _sync(self._aside)
             self._aside.replace(self._path)
