@@ -131,7 +131,9 @@ def _cut(read: Iterable[Sheet | Skipped], report: SourceReport, tokens: int) -> 
             continue
         chunks = chunk_sheet(one, tokens=tokens)
         report.count(one, len(chunks))
-        report.over += sum(len(c.text) > 2 * tokens and estimate(c.passage) > tokens for c in chunks)
+        report.over += sum(
+            len(c.text) > 2 * tokens and estimate(c.passage) > tokens for c in chunks
+        )
         yield row(one, chunks)
 
 

@@ -40,7 +40,7 @@ class _Unit:
     lead: str = ""
     """What must be said again before this unit where a passage starts with it."""
     glued: bool = False
-    """Whether it must stand with the unit that follows (a table's header, a sentence ending in ":")."""
+    """Whether it must stand with the unit that follows: a table's header, a "…:"."""
 
 
 def chunk_sheet(sheet: Sheet, *, tokens: int = TOKENS) -> list[Chunk]:
@@ -116,7 +116,9 @@ def _merged(group: Sequence[Section]) -> Section:
         heading = " : ".join(section.headings[len(above) :])
         text = section.text
         if heading:
-            text = f"{heading} :\n{text}" if text.startswith(("- ", "| ")) else f"{heading} : {text}"
+            text = (
+                f"{heading} :\n{text}" if text.startswith(("- ", "| ")) else f"{heading} : {text}"
+            )
         lines.append(text)
     opens = group[0].opens - (len(group[0].headings) - len(above))
     return replace(group[0], headings=above, opens=opens, text="\n".join(lines))
@@ -194,7 +196,9 @@ def _item(lines: Sequence[str], lead: str, room: int) -> Iterator[_Unit]:
         yield _Unit(whole, estimate(whole), lead)
         return
     for number, line in enumerate(lines):
-        yield _Unit(line, estimate(line), lines[0].strip() if number and lines[0].endswith(":") else lead)
+        yield _Unit(
+            line, estimate(line), lines[0].strip() if number and lines[0].endswith(":") else lead
+        )
 
 
 def _table(lines: Sequence[str], lead: str, room: int) -> Iterator[_Unit]:

@@ -34,7 +34,9 @@ class Proof:
     lost: list[tuple[str, Counter[str]]] = field(default_factory=list)
 
 
-def prove(store: CorpusStore, data: Path, *, tokens: int, progress: Callable[[int, int], None]) -> Proof:
+def prove(
+    store: CorpusStore, data: Path, *, tokens: int, progress: Callable[[int, int], None]
+) -> Proof:
     """Compare each service-public sheet's words in its files with those of its passages.
 
     The words of the files are gathered by a walk of its own, which shares no code
@@ -89,7 +91,9 @@ def _written(path: Path) -> Counter[str] | None:
         if child["name"] in wanted:
             found += words(normalise(_flat(child, blanks_lost)))
     if not found:
-        kept = [c for c in top if c["name"] == "dc:description"] or [c for c in top if c["name"] == "dc:title"]
+        kept = [c for c in top if c["name"] == "dc:description"] or [
+            c for c in top if c["name"] == "dc:title"
+        ]
         found = words(normalise(" ".join(_flat(child, blanks_lost) for child in kept)))
     return found
 

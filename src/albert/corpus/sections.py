@@ -37,7 +37,7 @@ class SectionWriter:
             self._anchor = ""
 
     def line(self, text: str) -> None:
-        """Add a paragraph, a list item or a table row to the open section; blank ones are dropped."""
+        """Add a paragraph, an item or a row to the open section; blank ones are dropped."""
         if not text:
             return
         if self._lines is None:

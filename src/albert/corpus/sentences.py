@@ -6,7 +6,8 @@ import re
 
 _END = re.compile(r"""(?<=[.!?…])["»)\]]*\s+(?=["«(\[]?\s?[A-ZÀ-ÖØ-Þ0-9])""")
 _ABBREVIATION = re.compile(
-    r"(?:^|[\s(«'’])(?:[A-Z]|[LRD]\*?|MM?|Mme|Mlle|Me|Dr|St|Ste|[Aa]rt|[Cc]f|[Pp]p?|[Nn]°?|[Ee]x|[Aa]l|[Vv]ol|[Tt]él|[Aa]v|[Bb]d|[Ii]nc|env|max|min|réf|chap|sect|par ex)\.$"
+    r"(?:^|[\s(«'’])(?:[A-Z]|[LRD]\*?|MM?|Mme|Mlle|Me|Dr|St|Ste|[Aa]rt|[Cc]f|[Pp]p?|[Nn]°?|[Ee]x"
+    r"|[Aa]l|[Vv]ol|[Tt]él|[Aa]v|[Bb]d|[Ii]nc|env|max|min|réf|chap|sect|par ex)\.$"
 )
 
 

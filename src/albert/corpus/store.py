@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import orjson
 
@@ -26,6 +26,8 @@ from albert.domain.documents import (
     WebService,
 )
 from albert.domain.errors import CorpusError, CorpusMissing, DiskFull, SheetNotFound
+
+R = TypeVar("R")
 
 FORMAT = 1
 """Written in the file; another format is not read but rebuilt."""
@@ -50,7 +52,7 @@ class Row:
     source: str
     sid: str
     body: bytes
-    chunks: list[tuple[str, bytes]] = field(default_factory=list)
+    chunks: Sequence[tuple[str, bytes]] = ()
 
 
 def row(sheet: Sheet, chunks: Iterable[Chunk]) -> Row:
@@ -81,7 +83,10 @@ class CorpusWriter:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._db.close()
         self._aside.unlink(missing_ok=True)
@@ -90,7 +95,9 @@ class CorpusWriter:
         """Append sheets with their passages, in the order given."""
         try:
             for one in rows:
-                self._db.execute("INSERT INTO sheet VALUES (?, ?, ?)", (one.source, one.sid, one.body))
+                self._db.execute(
+                    "INSERT INTO sheet VALUES (?, ?, ?)", (one.source, one.sid, one.body)
+                )
                 self._db.executemany(
                     "INSERT INTO chunk VALUES (NULL, ?, ?, ?, ?)",
                     ((cid, one.source, one.sid, body) for cid, body in one.chunks),
@@ -135,11 +142,14 @@ class CorpusStore:
                 f"Le corpus {str(path)!r} est abîmé : lancez « albert corpus build »."
             ) from error
         if stored != FORMAT:
-            raise CorpusMissing("Le corpus vient d'une autre version : lancez « albert corpus build ».")
+            raise CorpusMissing(
+                "Le corpus vient d'une autre version : lancez « albert corpus build »."
+            )
 
-    def _meta(self, name: str) -> Any:  # an SQLite value: int, str or bytes
+    def _meta(self, name: str) -> int | str | bytes | None:
         found = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
-        return found[0] if found else None
+        value: int | str | bytes | None = found[0] if found else None
+        return value
 
     @property
     def inputs(self) -> str:
@@ -148,10 +158,12 @@ class CorpusStore:
 
     @property
     def report(self) -> BuildReport:
-        return report_from_json(self._meta("report"))
+        report = self._meta("report")
+        assert isinstance(report, bytes)  # noqa: S101 - commit() writes it so
+        return report_from_json(report)
 
     def sheet(self, sid: str) -> Sheet:
-        """Return a sheet by its id (``"F35789"``), or by source and id (``"service-public/F35789"``).
+        """Return a sheet by its id, ``"F35789"``, or ``"service-public/F35789"``.
 
         Raises:
             SheetNotFound
@@ -161,7 +173,8 @@ class CorpusStore:
         found = self._db.execute(query, (name, source, source)).fetchone()
         if found is None:
             raise SheetNotFound(
-                f"Aucune fiche ne porte l'identifiant {sid!r} : « albert search » les trouve par leur contenu."
+                f"Aucune fiche ne porte l'identifiant {sid!r} : "
+                "« albert search » trouve les fiches par leur contenu."
             )
         return sheet_from_json(found[0])
 
@@ -219,8 +232,9 @@ def sheet_from_json(body: bytes) -> Sheet:
     return _record(Sheet, values)
 
 
-def _record(kind: type[Any], values: dict[str, Any]) -> Any:  # one of our dataclasses, from its own JSON
-    known = {f.name for f in fields(kind)}
+def _record(kind: type[R], values: dict[str, Any]) -> R:
+    """Make one of our dataclasses from its own JSON: lists become tuples, unknown names go."""
+    known = {f.name for f in fields(kind)}  # type: ignore[arg-type]  # R is always a dataclass
     return kind(
         **{k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k in known}
     )
@@ -237,4 +251,6 @@ def _sync(path: Path) -> None:
 def _mishap(error: Exception) -> CorpusError | DiskFull:
     if "full" in str(error) or getattr(error, "errno", None) == 28:
         return DiskFull()
-    return CorpusError(f"Le corpus ne peut pas être écrit ({error}) : vérifiez le dossier de données.")
+    return CorpusError(
+        f"Le corpus ne peut pas être écrit ({error}) : vérifiez le dossier de données."
+    )

@@ -41,5 +41,5 @@ def lowered(text: str) -> str:
 
 
 def words(text: str) -> Counter[str]:
-    """Return the multiset of words, lower-cased: what must not change between source and passages."""
+    """Return the multiset of words, lower-cased: source and passages must have the same."""
     return Counter(_WORD.findall(text.lower()))

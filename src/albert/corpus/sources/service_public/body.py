@@ -94,7 +94,9 @@ class Body:
                 self._other(child)
 
     def _other(self, node: Node) -> None:
-        if any(child["type"] == "text" and child["text"].strip() for child in node.get("children", ())):
+        if any(
+            child["type"] == "text" and child["text"].strip() for child in node.get("children", ())
+        ):
             self.writer.line(self.text(node))
         else:
             self.blocks(node)
@@ -114,7 +116,9 @@ class Body:
         title, rest = self._titled(node)
         children = rest.get("children", [])
         if children and children[0].get("name") == "Paragraphe":
-            self.writer.line(f"{title} : {self.text(children[0])}" if title else self.text(children[0]))
+            self.writer.line(
+                f"{title} : {self.text(children[0])}" if title else self.text(children[0])
+            )
             children = children[1:]
         else:
             self.writer.line(f"{title} :" if title else "")
@@ -209,7 +213,11 @@ class Body:
         """Keep whom to contact ("Où s'adresser ?")."""
         title, rest = self._titled(node)
         found = {child.get("name", ""): child for child in rest.get("children", ())}
-        url = found["RessourceWeb"].get("attributes", {}).get("URL", "") if "RessourceWeb" in found else ""
+        url = (
+            found["RessourceWeb"].get("attributes", {}).get("URL", "")
+            if "RessourceWeb" in found
+            else ""
+        )
         kind = self.text(found["PivotLocal"]) if "PivotLocal" in found else ""
         if title:
             self.contacts.append(Contact(title=title, url=url, kind=kind))

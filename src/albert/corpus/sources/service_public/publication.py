@@ -85,7 +85,8 @@ class Publication:
             id=self.id,
             source=SOURCE,
             title=self._text("dc:title"),
-            url=self.attributes.get("spUrl") or page(self.id, audiences[0] if audiences else "particuliers"),
+            url=self.attributes.get("spUrl")
+            or page(self.id, audiences[0] if audiences else "particuliers"),
             date=date.group() if date else "",
             kind=self.kind,
             audiences=audiences,
@@ -126,13 +127,22 @@ class Publication:
         for node in self.parts(name):
             aside.blocks(node)
         self._body.links += aside.links
-        return [line for section in aside.writer.sections() for line in (*section.headings[-1:], section.text)]
+        return [
+            line
+            for section in aside.writer.sections()
+            for line in (*section.headings[-1:], section.text)
+        ]
 
     def _text(self, name: str) -> str:
         return next((self._body.text(node) for node in self.parts(name)), "")
 
     def _titles(self, name: str) -> str:
-        titles = (self._body.text(c) for n in self.parts(name) for c in n.get("children", ()) if c.get("name") == "Titre")
+        titles = (
+            self._body.text(c)
+            for n in self.parts(name)
+            for c in n.get("children", ())
+            if c.get("name") == "Titre"
+        )
         return next(titles, "")
 
     def _related(self) -> Iterator[RelatedQuestion]:
@@ -140,9 +150,13 @@ class Publication:
             attributes = node.get("attributes", {})
             said = attributes.get("audience", "").lower()
             # Some CommentFaireSi name no audience: the sheet's own is meant.
-            audience = next((a for a in AUDIENCES if a == said), (*self.audiences, "particuliers")[0])
+            audience = next(
+                (a for a in AUDIENCES if a == said), (*self.audiences, "particuliers")[0]
+            )
             if sid := attributes.get("ID"):
-                yield RelatedQuestion(question=self._body.text(node), sid=SheetId(sid), url=page(sid, audience))
+                yield RelatedQuestion(
+                    question=self._body.text(node), sid=SheetId(sid), url=page(sid, audience)
+                )
 
     def _relations(self) -> Iterator[Link]:
         for node in self.parts("Reference"):
@@ -163,6 +177,11 @@ class Publication:
         for node in self.parts("Abreviation", "Definition"):
             children = {child.get("name", ""): child for child in node.get("children", ())}
             if "Titre" in children and "Texte" in children:
-                meaning = " ".join(self._body.text(c) for c in children["Texte"].get("children", ()))
-                kind = "acronym" if node["name"] == "Abreviation" else "definition"
-                yield Term(term=self._body.text(children["Titre"]), meaning=meaning, kind=kind)
+                meaning = " ".join(
+                    self._body.text(c) for c in children["Texte"].get("children", ())
+                )
+                yield Term(
+                    term=self._body.text(children["Titre"]),
+                    meaning=meaning,
+                    kind="acronym" if node["name"] == "Abreviation" else "definition",
+                )

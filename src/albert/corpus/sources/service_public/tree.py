@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 import orjson
+
+if TYPE_CHECKING:
+    from lxml import etree
 
 
 class Node(TypedDict):
@@ -51,7 +54,12 @@ def _from_xml(content: bytes) -> Node:
 
     # No entity is expanded, no DTD read, no address fetched: a sheet needs none of them.
     parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
     )
     try:
         root = etree.fromstring(content, parser)
@@ -64,7 +72,7 @@ def _from_xml(content: bytes) -> Node:
     return _element(root)
 
 
-def _element(element: Any) -> Node:  # lxml's element: its stubs do not say that tag may be bytes
+def _element(element: etree._Element) -> Node:
     children: list[Node] = []
     if element.text:
         children.append({"type": "text", "text": element.text})
@@ -72,7 +80,12 @@ def _element(element: Any) -> Node:  # lxml's element: its stubs do not say that
         children.append(_element(child))
         if child.tail:
             children.append({"type": "text", "text": child.tail})
-    name = element.tag
+    name = str(element.tag)
     if name.startswith("{http://purl.org/dc/elements/1.1/}"):
         name = "dc:" + name.rpartition("}")[2]
-    return {"type": "element", "name": name, "attributes": dict(element.attrib), "children": children}
+    return {
+        "type": "element",
+        "name": name,
+        "attributes": {str(k): str(v) for k, v in element.attrib.items()},
+        "children": children,
+    }
