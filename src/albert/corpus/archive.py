@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
 import stat
 import tarfile
@@ -17,11 +18,7 @@ from typing import IO
 from albert.domain.errors import DownloadInvalid
 
 _BLOCK = 1 << 16
-_OPENERS: dict[bytes, Callable[[Path], IO[bytes]]] = {
-    b"\x1f\x8b": lambda path: gzip.open(path, "rb"),
-    b"BZh": lambda path: bz2.open(path, "rb"),
-    b"\xfd7zXZ\x00": lambda path: lzma.open(path, "rb"),
-}
+_MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz"}
 _BROKEN = (
     tarfile.TarError,
     zipfile.BadZipFile,
@@ -46,7 +43,7 @@ def is_archive(path: Path) -> bool:
     """Whether the file begins like a zip or a compressed tar, whatever its name."""
     with path.open("rb") as file:
         start = file.read(6)
-    return start.startswith(b"PK") or any(start.startswith(magic) for magic in _OPENERS)
+    return start.startswith((b"PK", *_MAGIC))
 
 
 def extract(
@@ -67,21 +64,21 @@ def extract(
             start = file.read(6)
         if start.startswith(b"PK"):
             return list(_unzip(path, into, wanted, budget))
-        return list(_untar(path, into, wanted, budget, _opener(path, start)))
+        return list(_untar(path, into, wanted, budget))
     except _BROKEN as error:
-        raise DownloadInvalid(
-            f"L'archive « {path.name} » est abîmée ou incomplète : recommencez le téléchargement."
-        ) from error
+        raise _broken(path) from error
     except (NotImplementedError, FileExistsError, UnicodeDecodeError, RuntimeError) as error:
         raise _refusal(path, f"elle contient un membre illisible ({error})") from error
     except OSError as error:
-        if (
-            error.errno is None
-        ):  # bz2 says so that its data is damaged; the system's errors have a number
-            raise DownloadInvalid(
-                f"L'archive « {path.name} » est abîmée ou incomplète : recommencez le téléchargement."
-            ) from error
+        if error.errno is None:  # bz2's way to say that its data is damaged; the system's have one
+            raise _broken(path) from error
         raise
+
+
+def _broken(path: Path) -> DownloadInvalid:
+    return DownloadInvalid(
+        f"L'archive « {path.name} » est abîmée ou incomplète : recommencez le téléchargement."
+    )
 
 
 def _refusal(path: Path, reason: str) -> DownloadInvalid:
@@ -150,44 +147,46 @@ def _unzip(
                     yield _write(source, into / inside, budget.spend)
 
 
-def _opener(path: Path, start: bytes) -> Callable[[Path], IO[bytes]]:
-    for magic, opener in _OPENERS.items():
-        if start.startswith(magic):
-            return opener
+def _decompressed(path: Path) -> gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile:
+    with path.open("rb") as file:
+        start = file.read(6)
+    packing = next((name for magic, name in _MAGIC.items() if start.startswith(magic)), "")
+    if packing == "gzip":
+        return gzip.open(path, "rb")
+    if packing == "bzip2":
+        return bz2.open(path, "rb")
+    if packing == "xz":
+        return lzma.open(path, "rb")
     raise DownloadInvalid(
         f"« {path.name} » n'est ni un zip ni un tar compressé : vérifiez le fichier."
     )
 
 
-class _Counted:
+class _Counted(io.BufferedIOBase):
     """A decompressed stream that spends its budget as it is read, skipped members included."""
 
-    def __init__(self, stream: IO[bytes], budget: _Budget) -> None:
+    def __init__(self, stream: io.BufferedIOBase, budget: _Budget) -> None:
+        super().__init__()
         self._stream, self._budget = stream, budget
 
-    def read(self, size: int = -1) -> bytes:
+    def read(self, size: int | None = -1, /) -> bytes:
         block = self._stream.read(size)
         self._budget.spend(len(block))
         return block
 
 
 def _untar(
-    path: Path,
-    into: Path,
-    wanted: Callable[[str], bool],
-    budget: _Budget,
-    opener: Callable[[Path], IO[bytes]],
+    path: Path, into: Path, wanted: Callable[[str], bool], budget: _Budget
 ) -> Iterator[Path]:
-    with opener(path) as stream:
+    with _decompressed(path) as stream:
         counted = _Counted(stream, budget)
         with tarfile.open(fileobj=counted, mode="r|") as archive:
             for member in archive:
                 inside = budget.member(member.name)
                 if member.issparse() or not (member.isreg() or member.isdir()):
                     raise budget.refuse(member.name, "un lien ou un périphérique")
-                if member.isreg() and wanted(member.name):
-                    source = archive.extractfile(member)
-                    if source is not None:
-                        yield _write(source, into / inside, lambda _: None)
+                source = archive.extractfile(member) if wanted(member.name) else None
+                if source is not None:
+                    yield _write(source, into / inside, lambda _: None)
         while counted.read(_BLOCK):
             pass  # to the end of the compressed stream, where its checksum is

@@ -10,7 +10,7 @@ from albert.domain.errors import SourceUnknown
 
 Origin = Literal["official", "registry"]
 Form = Literal["publications", "sheets", "experiences", "services", "table"]
-"""What is inside: a tree of publications by audience, a JSON list, ``{"service": […]}``, a CSV file."""
+"""Publications by audience, JSON lists, ``{"service": […]}``, a CSV file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +115,7 @@ FRANCE_SERVICES = Dataset(
     resources=(
         Resource(
             name="france-services.csv",
-            # « liste des structures France services »; the id is the one that ANCT's own map of the houses reads
+            # « liste des structures France services »: the id that ANCT's own map reads
             address="https://www.data.gouv.fr/fr/datasets/r/afc3f97f-0ef5-429b-bf16-7b7876d27cd4",
             hosts=_DATA_GOUV_HOSTS,
         ),

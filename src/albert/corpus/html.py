@@ -9,19 +9,12 @@ from lxml import html as lxml_html
 from lxml.etree import ParserError
 from lxml.html import HtmlElement
 
-from albert.corpus.markdown import Cell, item, table
-from albert.corpus.text import lowered, normalise, raised
+from albert.corpus.html_text import BLOCKS, HEADINGS, SILENT, STRONG, flat_text, pieces, table_lines
+from albert.corpus.markdown import item
+from albert.corpus.text import normalise
 from albert.domain.documents import Link, Section
 
-_BLOCKS = frozenset(
-    "address article aside blockquote body caption dd details div dl dt fieldset figcaption figure footer form "
-    "h1 h2 h3 h4 h5 h6 header hr html li main nav ol p pre section summary table tbody td tfoot th thead tr ul".split()
-)
-_HEADINGS = {f"h{level}": level for level in range(1, 7)}
-_SILENT = frozenset({"script", "style", "template", "noscript", "iframe", "img", "svg"})
-_STRONG = frozenset({"strong", "b"})
 _NOTES = frozenset({"fr-highlight", "fr-callout"})
-_MAX_SPAN = 100
 
 
 @dataclass(slots=True)
@@ -124,26 +117,6 @@ def links(root: HtmlElement) -> Iterator[Link]:
             yield Link(relation="web", target=target, title=flat_text(anchor))
 
 
-def flat_text(element: HtmlElement) -> str:
-    """Return an element's text on one line; blocks are set apart by a space."""
-    return normalise("".join(_pieces(element)))
-
-
-def _pieces(element: HtmlElement) -> Iterator[str]:
-    tag = element.tag
-    if not isinstance(tag, str) or tag in _SILENT:
-        return
-    if tag in ("sup", "sub"):
-        yield (raised if tag == "sup" else lowered)(element.text_content())
-        return
-    edge = " " if tag in _BLOCKS or tag == "br" else ""
-    yield edge + ("• " if tag == "li" else "") + (element.text or "")
-    for child in element:
-        yield from _pieces(child)
-        yield child.tail or ""
-    yield edge
-
-
 class _Walker:
     """Walks a tree in reading order; the text of a block is gathered, then becomes a line."""
 
@@ -169,21 +142,21 @@ class _Walker:
 
     def _child(self, element: HtmlElement) -> None:
         tag = element.tag
-        if not isinstance(tag, str) or tag in _SILENT:
+        if not isinstance(tag, str) or tag in SILENT:
             return
         if tag in ("sup", "sub"):
-            self._text.extend(_pieces(element))
+            self._text.extend(pieces(element))
         elif tag == "br":
             self._flush()
-        elif tag in _BLOCKS:
+        elif tag in BLOCKS:
             self._block(element, tag)
         else:
             self._inside(element)
 
     def _block(self, element: HtmlElement, tag: str) -> None:
         names = (element.get("class") or "").split()
-        if tag in _HEADINGS and not self._flat and self._depth < 0:
-            self._heading(element, _HEADINGS[tag])
+        if tag in HEADINGS and not self._flat and self._depth < 0:
+            self._heading(element, HEADINGS[tag])
         elif tag in ("ul", "ol"):
             self._list(element)
         elif tag == "li":
@@ -261,42 +234,6 @@ class _Walker:
 
 def _is_title(line: str, note: HtmlElement) -> bool:
     for element in note.iter():
-        if element.tag in _HEADINGS or element.tag in _STRONG:
+        if element.tag in HEADINGS or element.tag in STRONG:
             return flat_text(element) == line
     return False
-
-
-def table_lines(element: HtmlElement) -> list[str]:
-    """Return a table's caption, then its rows; a table in a cell is read as its text."""
-    caption = [text for c in element.findall("caption") if (text := flat_text(c))]
-    headers, rows = [], []
-    for part in (element, *(e for e in element if e.tag in ("thead", "tbody", "tfoot"))):
-        for row in part.findall("tr"):
-            cells = [e for e in row if e.tag in ("td", "th")]
-            heads = part.tag == "thead" or (not rows and _is_header(cells))
-            (headers if heads else rows).append([_cell(e) for e in cells])
-    if not any(cell.text for row in (*headers, *rows) for cell in row):
-        return caption
-    return caption + table(headers, rows)
-
-
-def _cell(element: HtmlElement) -> Cell:
-    return Cell(flat_text(element), _span(element, "colspan"), _span(element, "rowspan"))
-
-
-def _span(element: HtmlElement, name: str) -> int:
-    value = element.get(name) or "1"
-    return min(max(int(value), 1), _MAX_SPAN) if value.isdecimal() else 1
-
-
-def _is_header(cells: Sequence[HtmlElement]) -> bool:
-    """Whether a first row is one of titles: header cells, or nothing but bold text."""
-    told = [cell for cell in cells if flat_text(cell)]
-    if len(told) < 2:
-        return False
-    return all(cell.tag == "th" or _is_bold(cell) for cell in told)
-
-
-def _is_bold(cell: HtmlElement) -> bool:
-    bold = "".join(flat_text(e) for e in cell.iter(*_STRONG))
-    return bold.replace(" ", "") == flat_text(cell).replace(" ", "")

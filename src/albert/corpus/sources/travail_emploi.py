@@ -56,7 +56,7 @@ class TravailEmploi:
             ) from error
         if not isinstance(records, list):
             raise CorpusError(
-                f"« {self._path} » n'est pas une liste de fiches : relancez « albert corpus fetch »."
+                f"« {self._path} » n'est pas une liste : relancez « albert corpus fetch »."
             )
         return [(_key(record, rank), record) for rank, record in enumerate(records)]
 
