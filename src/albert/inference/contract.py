@@ -23,6 +23,11 @@ class Embedder(Protocol):
     @property
     def dimension(self) -> int: ...
 
+    @property
+    def fingerprint(self) -> str:
+        """Names the weights exactly: vectors of two fingerprints do not compare."""
+        ...
+
     def token_count(self, text: str) -> int:
         """Tokens the model feeds for ``text`` as a document, special ones included."""
         ...
@@ -34,7 +39,8 @@ class Embedder(Protocol):
         Batching is the driver's affair; the caller may pass any number of texts.
 
         Raises:
-            InferenceError: and nothing else, whatever the server did.
+            RequestError: a text is empty (blanks and NUL only) or not text.
+            InferenceError: anything else, whatever the server did.
         """
         ...
 
