@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Literal, Protocol
 
 import numpy as np
@@ -60,8 +60,8 @@ class ChatModel(Protocol):
         """Tokens in ``text``: exact where a tokenizer is at hand, else an upper bound."""
         ...
 
-    def stream(self, messages: Sequence[Message], sampling: Sampling) -> AsyncIterator[str]:
-        """Yield the answer piece by piece; closing the iterator cancels the request.
+    def stream(self, messages: Sequence[Message], sampling: Sampling) -> AsyncGenerator[str, None]:
+        """Yield the answer piece by piece; ``aclose()`` cancels the request.
 
         Raises:
             InferenceError: before the first piece or between two.

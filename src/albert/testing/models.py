@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Literal
 
 import numpy as np
@@ -54,7 +54,9 @@ class ScriptedModel:
     def count(self, text: str) -> int:
         return len(text.split())
 
-    async def stream(self, messages: Sequence[Message], sampling: Sampling) -> AsyncIterator[str]:
+    async def stream(
+        self, messages: Sequence[Message], sampling: Sampling
+    ) -> AsyncGenerator[str, None]:
         self.heard.append(tuple(messages))
         try:
             for piece in self._pieces:
