@@ -12,7 +12,7 @@ from albert.eval.metrics.bootstrap import interval
 from albert.eval.metrics.hit import hit
 from albert.eval.metrics.mrr import reciprocal_rank
 from albert.eval.metrics.ndcg import ndcg
-from albert.retrieval.contract import By
+from albert.retrieval.contract import Ranking
 from albert.retrieval.hybrid import RankedSheet
 
 DEPTH = 50
@@ -27,7 +27,7 @@ METRICS: dict[str, Callable[[int | None], float]] = {
 
 
 class SheetRanker(Protocol):
-    async def sheets(self, question: str, *, limit: int, by: By) -> list[RankedSheet]: ...
+    async def sheets(self, question: str, *, limit: int, by: Ranking) -> list[RankedSheet]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ async def run(
     ranker: SheetRanker,
     questions: Sequence[Labelled],
     *,
-    by: By,
+    by: Ranking,
     progress: Callable[[int, int], None],
 ) -> list[Run]:
     """Ask each question, in order."""

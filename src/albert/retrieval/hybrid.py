@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from albert.domain.documents import ChunkId, Hit
 from albert.index.contract import EVERYTHING, Filter, Match, SearchEngine
 from albert.inference.contract import Embedder
-from albert.retrieval.contract import By
+from albert.retrieval.contract import Ranking
 from albert.retrieval.fusion import reciprocal_rank
 
 
@@ -67,27 +67,38 @@ class HybridRetriever:
         self._tuning = tuning
 
     async def retrieve(
-        self, question: str, *, limit: int, where: Filter = EVERYTHING, by: By = "hybrid"
+        self,
+        question: str,
+        *,
+        limit: int,
+        where: Filter = EVERYTHING,
+        by: Ranking = "hybrid",
+        expand: bool = True,
     ) -> list[Hit]:
         """Return passages of the best sheets, those of one sheet limited, best first."""
-        rankings = await self.rankings(question, where=where, by=by)
+        rankings = await self.rankings(question, where=where, by=by, expand=expand)
         chosen = self.choose(self.fuse(rankings), limit)
         chunks = await self._engine.fetch([chunk for chunk, _ in chosen])
         scores = dict(chosen)
         return [Hit(chunk, scores[chunk.id]) for chunk in chunks]
 
     async def sheets(
-        self, question: str, *, limit: int, where: Filter = EVERYTHING, by: By = "hybrid"
+        self, question: str, *, limit: int, where: Filter = EVERYTHING, by: Ranking = "hybrid"
     ) -> list[RankedSheet]:
         """Return the sheets that answer best, each once."""
         rankings = await self.rankings(question, where=where, by=by)
         return self.fuse(rankings)[:limit]
 
     async def rankings(
-        self, question: str, *, where: Filter = EVERYTHING, by: By = "hybrid"
+        self,
+        question: str,
+        *,
+        where: Filter = EVERYTHING,
+        by: Ranking = "hybrid",
+        expand: bool = True,
     ) -> Rankings:
-        """Return the three rankings of the question, expanded; those not asked for are empty."""
-        expanded = self._expand(question)
+        """Return the three rankings of the question; those not asked for are empty."""
+        expanded = self._expand(question) if expand else question
         depth = self._tuning.depth
         words: list[Match] = []
         passages: list[Match] = []

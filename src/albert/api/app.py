@@ -1,0 +1,107 @@
+"""The whole API as one ASGI application: the hot path as it is, FastAPI for the rest."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from uuid import uuid4
+
+from starlette.types import Message, Receive, Scope, Send
+
+from albert import __version__
+from albert.api.asgi import Header, ReaderLeft, Reply, header, path_of, read_body, replay
+from albert.api.errors import Problem
+from albert.api.in_flight import InFlight
+from albert.api.services import Services
+from albert.api.v1.passage import Passage
+from albert.api.v1.routes import OpenAIRoutes, is_ours
+from albert.api.web import build_web
+from albert.domain.errors import AlbertError
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_DATE_LIFE = 30.0
+"""Seconds for which the newest date is believed: a corpus changes once a day."""
+
+
+def create_app(services: Services, *, clock: Callable[[], float] = time.time) -> Application:
+    """Compose the API; nothing is opened before ``Application.open`` or the ASGI lifespan."""
+    return Application(services, clock)
+
+
+class Application:
+    """An ASGI application that is opened and closed once, by its lifespan or by hand."""
+
+    def __init__(self, services: Services, clock: Callable[[], float]) -> None:
+        self.in_flight = InFlight()
+        self._services = services
+        self._clock = clock
+        self._passage = Passage()
+        self._v1 = OpenAIRoutes(services, self._passage, self.in_flight, clock)
+        self._web = build_web(services, self.in_flight, version=__version__)
+        self._dated: tuple[float, bytes] = (float("-inf"), b"")
+
+    async def open(self) -> None:
+        await self._services.open()
+        await self._passage.open()
+
+    async def close(self) -> None:
+        await self._passage.close()
+        await self._services.close()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+            return
+        if scope["type"] != "http":
+            await self._web(scope, receive, send)
+            return
+        request_id = header(scope, b"x-request-id")
+        if not _REQUEST_ID.fullmatch(request_id):
+            request_id = uuid4().hex
+        stamped = self._stamped(send, request_id)
+        if is_ours(path_of(scope)):
+            await self._v1(scope, receive, stamped, request_id)
+        else:
+            await self._rest(scope, receive, stamped)
+
+    async def _rest(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            body = await read_body(receive)
+        except Problem as problem:
+            await Reply(send).fail(problem)
+        except ReaderLeft:
+            return
+        else:
+            await self._web(scope, replay(body, receive), send)
+
+    def _stamped(self, send: Send, request_id: str) -> Send:
+        """Name the request, and the age of what we serve, on every answer."""
+        stamps: list[Header] = [(b"x-request-id", request_id.encode())]
+        if newest := self._newest():
+            stamps.append((b"x-albert-corpus-date", newest))
+
+        async def stamp(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), *stamps]
+            await send(message)
+
+        return stamp
+
+    def _newest(self) -> bytes:
+        now = self._clock()
+        if now - self._dated[0] > _DATE_LIFE:
+            self._dated = now, self._services.status().newest.encode()
+        return self._dated[1]
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            await self.open()
+        except AlbertError as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self.close()
+        await send({"type": "lifespan.shutdown.complete"})

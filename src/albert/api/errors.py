@@ -1,0 +1,97 @@
+"""From an error to its HTTP answer: one table, total (a test walks the tree)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from albert.domain import errors
+from albert.wire.openai import ErrorBody, error_body
+
+INVALID = "invalid_request_error"
+SERVER = "server_error"
+
+
+class Problem(Exception):
+    """An answer that is not the one asked for; knows HTTP, so it never leaves the API."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        type_: str = INVALID,
+        code: str | None = None,
+        param: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.type = type_
+        self.code = code
+        self.param = param
+        self.headers: tuple[tuple[bytes, bytes], ...] = ()
+
+    def body(self) -> ErrorBody:
+        return error_body(self.message, type_=self.type, code=self.code, param=self.param)
+
+
+class Row(NamedTuple):
+    status: int
+    type: str
+    code: str
+
+
+ROWS: dict[type[errors.AlbertError], Row] = {
+    errors.AlbertError: Row(500, SERVER, "internal_error"),
+    errors.HomeError: Row(500, SERVER, "home_unusable"),
+    errors.HomeTooNew: Row(500, SERVER, "home_too_new"),
+    errors.HomeBusy: Row(503, SERVER, "home_busy"),
+    errors.DiskFull: Row(507, SERVER, "disk_full"),
+    errors.CorpusError: Row(500, SERVER, "corpus_error"),
+    errors.SourceUnknown: Row(400, INVALID, "source_unknown"),
+    errors.SourceUnavailable: Row(503, SERVER, "source_unavailable"),
+    errors.DownloadInvalid: Row(502, SERVER, "download_invalid"),
+    errors.CorpusMissing: Row(503, SERVER, "corpus_missing"),
+    errors.SheetNotFound: Row(404, INVALID, "sheet_not_found"),
+    errors.SearchError: Row(500, SERVER, "search_error"),
+    errors.IndexNotFound: Row(503, SERVER, "index_not_found"),
+    errors.IndexUnavailable: Row(503, SERVER, "index_unavailable"),
+    errors.IndexIncompatible: Row(503, SERVER, "index_incompatible"),
+    errors.InferenceError: Row(502, SERVER, "inference_error"),
+    errors.ModelNotFound: Row(404, INVALID, "model_not_found"),
+    errors.ModelFileInvalid: Row(500, SERVER, "model_file_invalid"),
+    errors.ModelOverloaded: Row(503, SERVER, "model_overloaded"),
+    errors.ModelUnreachable: Row(502, SERVER, "model_unreachable"),
+    errors.RequestError: Row(400, INVALID, "invalid_request"),
+    errors.QuestionInvalid: Row(400, INVALID, "question_invalid"),
+    errors.PromptTooLong: Row(413, INVALID, "context_length_exceeded"),
+    errors.DatasetInvalid: Row(400, INVALID, "dataset_invalid"),
+    errors.ServiceError: Row(500, SERVER, "service_error"),
+    errors.PortInUse: Row(500, SERVER, "port_in_use"),
+}
+
+
+def problem_of(error: errors.AlbertError) -> Problem:
+    row = next(ROWS[kind] for kind in type(error).__mro__ if kind in ROWS)
+    return Problem(row.status, str(error), type_=row.type, code=row.code)
+
+
+def invalid(message: str, param: str, code: str = "invalid_value") -> Problem:
+    """A field of the request is not what it must be."""
+    return Problem(400, message, code=code, param=param)
+
+
+def model_not_found(name: str, known: tuple[str, ...]) -> Problem:
+    message = f"Le modèle {name!r} n'existe pas ici. Modèles connus : {', '.join(known)}."
+    return Problem(404, message, code="model_not_found", param="model")
+
+
+def internal() -> Problem:
+    message = "Une erreur interne est survenue : si elle se répète, signalez-la avec x-request-id."
+    return Problem(500, message, type_=SERVER, code="internal_error")
+
+
+def stopping() -> Problem:
+    return Problem(
+        503, "Le service s'arrête : recommencez dans un instant.", type_=SERVER, code="stopping"
+    )

@@ -1,0 +1,1 @@
+"""Searching the sheets without asking for an answer."""

@@ -1,0 +1,79 @@
+"""The service's key: made once, kept by its owner alone, compared in constant time."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+import stat
+import tempfile
+from pathlib import Path
+
+from albert.domain.errors import HomeError
+
+KEY_FILE = "api-key"
+_PREFIX = "albert-"
+
+
+def digest_of(key: str) -> str:
+    """Return what is kept of a key: SHA-256, in hex. Keys are random, so no slow hash is needed."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def opens(key: str, digest: str) -> bool:
+    """Say whether ``key`` is the one that ``digest`` was made from, in constant time."""
+    return hmac.compare_digest(digest_of(key), digest)
+
+
+def ensure_key(folder: Path) -> tuple[str, bool]:
+    """Return the key kept in ``folder``, made if there is none, and whether it was made now.
+
+    Processes that start together agree on one key: the file appears whole, by a
+    link that fails if another was first.
+
+    Raises:
+        HomeError: others may read the key or replace it, or it cannot be read or written.
+    """
+    path = folder / KEY_FILE
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _refuse(folder, 0o022, "700")
+        created = not path.exists() and _create(path)
+        return _read(path), created
+    except OSError as error:
+        raise HomeError(
+            f"La clé {path} ne peut être ni lue ni écrite ({error.strerror})."
+        ) from error
+
+
+def _create(path: Path) -> bool:
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{KEY_FILE}-")  # mode 0600
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(_PREFIX + secrets.token_urlsafe(32) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(name, path)
+    except FileExistsError:
+        return False
+    finally:
+        Path(name).unlink()
+    return True
+
+
+def _read(path: Path) -> str:
+    _refuse(path, 0o077, "600")
+    key = path.read_text("ascii", errors="replace").strip()
+    if not key.startswith(_PREFIX) or not key.isascii():
+        raise HomeError(
+            f"Le fichier {path} ne contient pas une clé d'Albert : supprimez-le, puis relancez."
+        )
+    return key
+
+
+def _refuse(path: Path, forbidden: int, mode: str) -> None:
+    if stat.S_IMODE(path.stat().st_mode) & forbidden:
+        raise HomeError(
+            f"{path} est ouvert à d'autres utilisateurs : tapez « chmod {mode} {path} »."
+        )

@@ -1,0 +1,136 @@
+"""Listening, serving, stopping."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import signal
+import socket
+import threading
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+
+import uvicorn
+
+from albert.api.app import Application
+from albert.domain.errors import PortInUse, ServiceError
+
+DRAIN_SECONDS = 3.0
+"""What open streams have to end by themselves when the service stops."""
+
+_STOP_SECONDS = 5
+"""What everything has; uvicorn alone would wait for open streams for ever."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens; port 0 lets the system choose.
+
+    Raises:
+        PortInUse: another program listens there.
+        ServiceError: the address is not ours to listen on.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise PortInUse(
+                f"Un autre programme écoute déjà sur le port {port} : "
+                "arrêtez-le, ou changez ALBERT_PORT."
+            ) from error
+        raise ServiceError(f"Impossible d'écouter sur {host}:{port} ({error.strerror}).") from error
+
+
+def address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+async def serve(
+    app: Application,
+    host: str,
+    port: int,
+    ready: Callable[[str], None],
+    *,
+    root_path: str = "",
+    stop: asyncio.Event | None = None,
+) -> None:
+    """Serve until SIGINT, SIGTERM or ``stop``; open streams are ended within five seconds.
+
+    ``ready`` is called once, with the address, when connections are accepted.
+    A second signal ends open streams at once. The caller's loop should be
+    uvloop's (``uvloop.run``).
+
+    Raises:
+        PortInUse, ServiceError: the port cannot be had.
+        AlbertError: from opening the services.
+    """
+    with listen(host, port) as listener:
+        config = uvicorn.Config(
+            app,
+            http="httptools",
+            ws="none",
+            lifespan="off",  # opened here, so that its errors reach the caller as they are
+            log_config=None,
+            access_log=False,  # addresses may hold what people ask
+            server_header=False,
+            root_path=root_path,
+            timeout_graceful_shutdown=_STOP_SECONDS,
+        )
+        server = _Server(config, app, lambda: ready(address(listener)))
+        try:
+            await app.open()
+            with _until(server, stop or asyncio.Event()):
+                await server.serve(sockets=[listener])
+        finally:
+            await app.close()
+
+
+@contextmanager
+def _until(server: _Server, stop: asyncio.Event) -> Iterator[None]:
+    """Stop ``server`` on a signal, or when ``stop`` is set."""
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGINT, signal.SIGTERM)
+    caught = signals if threading.current_thread() is threading.main_thread() else ()
+    waiting = loop.create_task(stop.wait())
+    waiting.add_done_callback(lambda task: None if task.cancelled() else server.leave())
+    for number in caught:
+        loop.add_signal_handler(number, server.leave)
+    try:
+        yield
+    finally:
+        waiting.cancel()
+        for number in caught:
+            loop.remove_signal_handler(number)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, with our way of starting and stopping."""
+
+    def __init__(self, config: uvicorn.Config, app: Application, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._in_flight = app.in_flight
+        self._ready = ready
+
+    def leave(self) -> None:
+        """Stop gracefully; asked twice, at once."""
+        if self.should_exit:
+            self._in_flight.stop()
+        self._in_flight.draining = True
+        self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        end = asyncio.get_running_loop().call_later(DRAIN_SECONDS, self._in_flight.stop)
+        try:
+            await super().shutdown(sockets)
+        finally:
+            end.cancel()
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Leave signals alone: ``serve`` has its own, and uvicorn's would kill the caller after."""
+        yield

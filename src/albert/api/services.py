@@ -1,0 +1,75 @@
+"""What the API serves: values and contracts, built elsewhere and passed in."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+from albert.assistant.contract import Answerer
+from albert.index.contract import Coverage
+from albert.inference.contract import Embedder
+from albert.retrieval.contract import Retriever
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upstream:
+    """Where a language model answers in OpenAI's own form.
+
+    ``base_url`` ends before ``/chat/completions``; ``model`` is its name over there.
+    """
+
+    base_url: str
+    model: str
+    key: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceStatus:
+    """What is served of one source; ``newest`` is ISO 8601, the most recent date of its sheets."""
+
+    source: str
+    sheets: int
+    newest: str = ""
+    origin: str = ""
+    """``"official"``, ``"registry"``, or the path it was read from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """How the service is. ``coverage`` is ``None`` until the words of the index are ready."""
+
+    version: str
+    corpus: tuple[SourceStatus, ...] = ()
+    coverage: Coverage | None = None
+    models: tuple[str, ...] = ()
+    detail: str = ""
+    """What is being done or what is wrong, in a French sentence; empty when all is well."""
+
+    @property
+    def newest(self) -> str:
+        return max((source.newest for source in self.corpus), default="")
+
+
+async def _nothing() -> None:
+    """Neither opens nor closes anything."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Everything that the API needs, for the life of a worker.
+
+    ``answerers`` has one entry for each model that answers from the sheets,
+    ``albert-extractif`` always among them; ``upstreams`` one for each model that
+    can be talked to as it is. ``status`` is called at each health check and must
+    be cheap. ``open`` and ``close`` run once each, around the service.
+    """
+
+    answerers: Mapping[str, Answerer]
+    default_model: str
+    embedder: Embedder
+    retriever: Retriever
+    status: Callable[[], Status]
+    key_digest: str
+    upstreams: Mapping[str, Upstream] = field(default_factory=dict)
+    open: Callable[[], Awaitable[None]] = _nothing
+    close: Callable[[], Awaitable[None]] = _nothing

@@ -1,0 +1,1 @@
+"""OpenAI's API, on raw ASGI."""

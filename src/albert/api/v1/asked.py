@@ -1,0 +1,128 @@
+"""What a call to chat/completions asks, checked by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from albert.api.errors import invalid
+from albert.api.v1 import fields as read
+from albert.api.v1.fields import Fields
+from albert.assistant.contract import Question
+from albert.domain.conversation import Message, Role, Sampling
+from albert.domain.documents import PUBLISHERS, SourceName
+from albert.index.contract import Filter
+
+_ROLES: dict[str, Role | None] = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "assistant": "assistant",
+    "tool": None,  # what tools said has no place in an answer from the sheets
+    "function": None,
+}
+_MOST_PASSAGES = 50
+_DEFAULT = Question(text="")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    question: Question
+    stream: bool
+    counted: bool
+    """Whether the stream ends with a usage chunk."""
+
+
+def asked(fields: Fields) -> Asked:
+    """Read what is asked of an answerer; fields that we do not know are left alone.
+
+    Raises:
+        Problem: 400, with the field at fault.
+        QuestionInvalid: the last user turn is no question.
+    """
+    turns = _messages(fields)
+    last = max((i for i, turn in enumerate(turns) if turn.role == "user"), default=None)
+    if last is None:
+        raise invalid(
+            "« messages » ne contient aucune question : il faut un message de rôle « user ».",
+            "messages",
+        )
+    rag = read.mapping(fields, "rag") or {}
+    if read.text(rag, "strategy") not in (None, "last"):
+        raise invalid("« rag.strategy » ne peut valoir que « last ».", "rag.strategy")
+    if read.integer(fields, "n", least=1) not in (None, 1):
+        raise invalid("« n » ne peut valoir que 1.", "n")
+    question = Question(
+        text=read.question_text(turns[last].content),
+        history=tuple(turns[:last]),
+        where=Filter(sources=_sources(rag)),
+        sampling=_sampling(fields),
+        limit=read.integer(rag, "limit", least=1, most=_MOST_PASSAGES) or _DEFAULT.limit,
+        mode=read.text(rag, "mode") or _DEFAULT.mode,
+    )
+    options = read.mapping(fields, "stream_options") or {}
+    return Asked(question, read.flag(fields, "stream"), read.flag(options, "include_usage"))
+
+
+def _sampling(fields: Fields) -> Sampling:
+    return Sampling(
+        temperature=read.number(fields, "temperature", least=0, most=2),
+        top_p=read.number(fields, "top_p", least=0, most=1),
+        max_tokens=read.integer(fields, "max_completion_tokens", least=1)
+        or read.integer(fields, "max_tokens", least=1),
+        stop=read.texts(fields, "stop"),
+    )
+
+
+def _sources(rag: Fields) -> frozenset[SourceName]:
+    names = read.texts(rag, "sources")
+    for name in names:
+        if name not in PUBLISHERS:
+            raise invalid(
+                f"La source {name!r} n'existe pas. Sources connues : {', '.join(PUBLISHERS)}.",
+                "rag.sources",
+            )
+    return frozenset(SourceName(name) for name in names)
+
+
+def _messages(fields: Fields) -> list[Message]:
+    raw = fields.get("messages")
+    if not isinstance(raw, list):
+        raise read.wrong_type("messages", "une liste de messages")
+    if not raw:
+        raise invalid("« messages » est vide : il faut au moins une question.", "messages")
+    turns = (_message(item, f"messages.[{index}]") for index, item in enumerate(raw))
+    return [turn for turn in turns if turn is not None]
+
+
+def _message(raw: object, where: str) -> Message | None:
+    if not isinstance(raw, dict):
+        raise read.wrong_type(where, "un objet")
+    name = raw.get("role")
+    if not isinstance(name, str) or name not in _ROLES:
+        raise invalid(f"« {where}.role » doit valoir {', '.join(_ROLES)}.", f"{where}.role")
+    role = _ROLES[name]
+    if role is None:
+        return None
+    return Message(
+        role, _content(raw.get("content"), f"{where}.content", optional=role == "assistant")
+    )
+
+
+def _content(raw: object, where: str, *, optional: bool) -> str:
+    """Read a string or a list of text parts; an assistant that called a tool says nothing."""
+    if raw is None and optional:
+        return ""
+    if isinstance(raw, str):
+        return raw
+    if not isinstance(raw, list):
+        raise read.wrong_type(where, "une chaîne de caractères ou une liste de parties de texte")
+    for part in cast("Sequence[object]", raw):
+        if (
+            not isinstance(part, dict)
+            or part.get("type") != "text"
+            or not isinstance(part.get("text"), str)
+        ):
+            raise invalid(f"« {where} » ne peut contenir que du texte.", where)
+    return "\n".join(part["text"] for part in raw)

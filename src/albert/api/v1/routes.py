@@ -1,0 +1,88 @@
+"""The OpenAI-compatible routes, under /v1 and /api/v1."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Awaitable, Callable
+
+from starlette.types import Receive, Scope, Send
+
+from albert.api.asgi import ReaderLeft, Reply, Request, path_of, read_body
+from albert.api.auth import require_key
+from albert.api.errors import Problem, internal, problem_of, stopping
+from albert.api.in_flight import InFlight
+from albert.api.services import Services
+from albert.api.v1.chat import Chat
+from albert.api.v1.embeddings import Embeddings
+from albert.api.v1.models import Models
+from albert.api.v1.passage import Passage
+from albert.domain.errors import AlbertError
+
+PREFIXES = ("/v1/", "/api/v1/")
+
+Handler = Callable[[Request, Reply], Awaitable[None]]
+
+
+def is_ours(path: str) -> bool:
+    return path.startswith(PREFIXES)
+
+
+class OpenAIRoutes:
+    def __init__(
+        self, services: Services, passage: Passage, in_flight: InFlight, clock: Callable[[], float]
+    ) -> None:
+        self._digest = services.key_digest
+        self._in_flight = in_flight
+        self._models = Models(services)
+        self._handlers: dict[str, tuple[str, Handler]] = {
+            "models": ("GET", self._models.every),
+            "chat/completions": ("POST", Chat(services, passage, clock)),
+            "embeddings": ("POST", Embeddings(services.embedder)),
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+        reply = Reply(send)
+        try:
+            require_key(scope, self._digest)
+            handler = self._handler(path_of(scope), scope["method"])
+            request = Request(request_id, await read_body(receive))
+        except Problem as problem:
+            await reply.fail(problem)
+        except ReaderLeft:
+            return
+        else:
+            await self._in_flight.run(self._answer(handler, request, reply), receive)
+
+    async def _answer(self, handler: Handler, request: Request, reply: Reply) -> None:
+        """Answer, whatever happens: a defect or the end of the service is told too."""
+        try:
+            await handler(request, reply)
+        except Problem as problem:
+            await reply.fail(problem)
+        except AlbertError as error:
+            await reply.fail(problem_of(error))
+        finally:
+            if not reply.complete:
+                await reply.fail(stopping() if self._in_flight.stopping else internal())
+
+    def _handler(self, path: str, method: str) -> Handler:
+        name = next(path.removeprefix(prefix) for prefix in PREFIXES if path.startswith(prefix))
+        expected: str
+        handler: Handler
+        if name.startswith("models/"):
+            one = functools.partial(self._models.one, name.removeprefix("models/"))
+            expected, handler = "GET", one
+        elif name in self._handlers:
+            expected, handler = self._handlers[name]
+        else:
+            known = ", ".join(self._handlers)
+            raise Problem(
+                404, f"Rien ne répond à {path!r}. Adresses connues : {known}.", code="unknown_url"
+            )
+        if method != expected:
+            problem = Problem(
+                405, f"{path} s'appelle par {expected}, et non {method}.", code="method_not_allowed"
+            )
+            problem.headers = ((b"allow", expected.encode()),)
+            raise problem
+        return handler

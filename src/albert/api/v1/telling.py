@@ -1,0 +1,112 @@
+"""An answerer's events, told in OpenAI's form: whole, or as a stream."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+
+from albert.api.asgi import STREAM_HEADERS, Header, Reply
+from albert.api.v1.asked import Asked
+from albert.assistant.contract import Answerer, Event, Finish, Piece, Question, Sources
+from albert.domain.documents import Chunk
+from albert.domain.errors import InferenceError
+from albert.inference.contract import Embedder
+from albert.wire.citations import citation
+from albert.wire.openai import Completion, Provenance, Usage, usage
+from albert.wire.sse import DONE
+
+WRITTEN_BY: Header = (b"x-albert-ai", b"This answer was written by an automated system (AI)")
+
+
+@asynccontextmanager
+async def _closing(events: AsyncIterator[Event]) -> AsyncIterator[AsyncIterator[Event]]:
+    """Close the iterator at the end, however it comes, so that all work behind it stops."""
+    try:
+        yield events
+    finally:
+        if isinstance(events, AsyncGenerator):
+            await events.aclose()
+
+
+class Telling:
+    """One answer being told."""
+
+    def __init__(
+        self, answerer: Answerer, asked: Asked, counter: Embedder, completion: Completion
+    ) -> None:
+        self._answerer = answerer
+        self._asked = asked
+        self._counter = counter
+        self._completion = completion
+        self._found: tuple[Chunk, ...] = ()
+        self._said: list[str] = []
+        self._finish: Finish | None = None
+
+    async def whole(self, reply: Reply) -> None:
+        async with _closing(self._answerer.answer(self._asked.question)) as events:
+            async for event in events:
+                self._hear(event)
+        payload = self._completion.whole(
+            "".join(self._said), await self._spent(), self._provenance()
+        )
+        await reply.json(payload, headers=(WRITTEN_BY,))
+
+    async def stream(self, reply: Reply) -> None:
+        """Send the answer as it comes.
+
+        Nothing is sent before its first piece, so that an early error has its status.
+        """
+        async with _closing(self._answerer.answer(self._asked.question)) as events:
+            async for event in events:
+                self._hear(event)
+                if isinstance(event, Piece):
+                    await self._open(reply)
+                    await reply.write(self._completion.piece(event.text))
+        last = self._completion.finish(self._provenance())
+        if self._asked.counted:
+            last += self._completion.usage(await self._spent())
+        await self._open(reply)
+        await reply.end(last + DONE)
+
+    async def _open(self, reply: Reply) -> None:
+        if not reply.started:
+            await reply.start(200, (*STREAM_HEADERS, WRITTEN_BY), events=True)
+            await reply.write(self._completion.opening())
+
+    def _hear(self, event: Event) -> None:
+        match event:
+            case Sources(chunks):
+                self._found = chunks
+            case Piece(text):
+                self._said.append(text)
+            case Finish():
+                self._finish = event
+
+    def _provenance(self) -> Provenance:
+        """Tell where the answer comes from.
+
+        Raises:
+            InferenceError: the answerer stopped without its last event.
+        """
+        if self._finish is None:
+            raise InferenceError("La réponse s'est interrompue avant la fin : recommencez.")
+        return {
+            "rag_context": [
+                {"strategy": "last", "references": [chunk.id for chunk in self._found]}
+            ],
+            "sources": [citation(cited.chunk, cited.quote) for cited in self._finish.citations],
+            "mode": self._finish.mode,
+            "answered": self._finish.answered,
+        }
+
+    async def _spent(self) -> Usage:
+        """Count tokens as the embedding model does: the only tokenizer that is always there."""
+        heard = "\n".join(_heard(self._asked.question))
+        count = self._counter.token_count
+        prompt = await asyncio.to_thread(count, heard)
+        return usage(prompt, await asyncio.to_thread(count, "".join(self._said)))
+
+
+def _heard(question: Question) -> list[str]:
+    return [*(turn.content for turn in question.history), question.text]

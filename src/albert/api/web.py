@@ -1,0 +1,59 @@
+"""The routes that FastAPI serves: everything but the hot path."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import HTMLResponse, JSONResponse
+
+from albert.api.docs.openapi import describe_raw_routes
+from albert.api.docs.page import render
+from albert.api.errors import Problem, problem_of
+from albert.api.features.health import routes as health
+from albert.api.features.search import routes as search
+from albert.api.in_flight import InFlight
+from albert.api.services import Services
+from albert.domain.errors import AlbertError
+
+_ABOUT = (
+    "L'assistant souverain de l'administration : des réponses tirées des fiches officielles, "
+    "avec leur date et leur adresse. Les réponses sont écrites par un système automatique."
+)
+
+
+class Web(FastAPI):
+    """FastAPI, whose description tells of the raw routes too."""
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            self.openapi_schema = describe_raw_routes(super().openapi())
+        return self.openapi_schema
+
+
+def build_web(services: Services, in_flight: InFlight, *, version: str) -> Web:
+    # FastAPI's own documentation pages load scripts from elsewhere, which a closed network lacks
+    web = Web(title="Albert", description=_ABOUT, version=version, docs_url=None, redoc_url=None)
+    web.state.services = services
+    web.state.in_flight = in_flight
+    web.include_router(health.public)
+    web.include_router(search.private)
+    web.add_api_route("/docs", _read_docs, include_in_schema=False)
+    web.add_exception_handler(Problem, _answer_problem)
+    web.add_exception_handler(AlbertError, _answer_problem)
+    return web
+
+
+async def _read_docs(request: Request) -> HTMLResponse:
+    web: Web = request.app
+    page, policy = render(web.openapi())
+    return HTMLResponse(page, headers={"content-security-policy": policy})
+
+
+def _answer_problem(_request: Request, error: Exception) -> JSONResponse:
+    problem = problem_of(error) if isinstance(error, AlbertError) else error
+    if not isinstance(problem, Problem):
+        raise error  # FastAPI only calls this for the two classes above
+    headers = {key.decode(): value.decode() for key, value in problem.headers}
+    detail = {"detail": problem.message, "code": problem.code}
+    return JSONResponse(detail, problem.status, headers)

@@ -1,0 +1,153 @@
+"""Everything that the API serves, scripted; and one call to it without a server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import orjson
+from starlette.types import ASGIApp, Message, Scope
+
+from albert.api.keys import digest_of
+from albert.api.services import Services, SourceStatus, Status, Upstream
+from albert.assistant.contract import EXTRACTIVE, Answerer
+from albert.domain.documents import Chunk, Hit, SheetId, SourceName
+from albert.index.contract import EVERYTHING, Coverage, Filter
+from albert.inference.contract import Vectors
+from albert.retrieval.contract import Ranking
+from albert.testing.answers import ScriptedAnswerer
+
+KEY = "albert-cle-de-test"
+
+PASSPORT = Chunk(
+    sheet=SheetId("F14929"),
+    source=SourceName("service-public"),
+    title="Passeport",
+    headings=("Coût",),
+    url="https://www.service-public.fr/particuliers/vosdroits/F14929",
+    text="Le passeport coûte 86 €.",
+    date="2020-04-30",
+    audiences=("particuliers",),
+)
+
+READY = Status(
+    version="1.0.0",
+    corpus=(
+        SourceStatus(source="service-public", sheets=3984, newest="2020-04-30", origin="registry"),
+    ),
+    coverage=Coverage(chunks=10, sheets=5, passages_embedded=0, sheets_embedded=5),
+    models=(EXTRACTIVE,),
+)
+
+
+class CountingEmbedder:
+    """Two dimensions: queries lie on the first axis, documents on the second; words are tokens."""
+
+    model = "test-embedder"
+    dimension = 2
+
+    def token_count(self, text: str) -> int:
+        return len(text.split())
+
+    async def embed(self, texts: Sequence[str], *, role: Literal["query", "document"]) -> Vectors:
+        row = (1, 0) if role == "query" else (0, 1)
+        return np.array([row] * len(texts), dtype=np.float32).reshape(len(texts), 2)
+
+
+class ListRetriever:
+    """Gives the chunks of a list that a filter admits, in order; remembers what was asked."""
+
+    def __init__(self, chunks: Sequence[Chunk] = ()) -> None:
+        self._chunks = chunks
+        self.asked: list[tuple[str, int, Filter, Ranking, bool]] = []
+
+    async def retrieve(
+        self,
+        question: str,
+        *,
+        limit: int,
+        where: Filter = EVERYTHING,
+        by: Ranking = "hybrid",
+        expand: bool = True,
+    ) -> list[Hit]:
+        self.asked.append((question, limit, where, by, expand))
+        admitted = [chunk for chunk in self._chunks if where.admits(chunk)]
+        return [Hit(chunk, 1 / (rank + 1)) for rank, chunk in enumerate(admitted[:limit])]
+
+
+def scripted(
+    *answerers: Answerer,
+    upstreams: Mapping[str, Upstream] | None = None,
+    retriever: ListRetriever | None = None,
+    status: Status = READY,
+) -> Services:
+    """Return services that open with ``KEY``; without answerers, extraction quotes ``PASSPORT``."""
+    speaking = answerers or (ScriptedAnswerer(["Le passeport ", "coûte 86 €."], chunks=[PASSPORT]),)
+    return Services(
+        answerers={answerer.model: answerer for answerer in speaking},
+        default_model=EXTRACTIVE,
+        embedder=CountingEmbedder(),
+        retriever=retriever or ListRetriever([PASSPORT]),
+        status=lambda: status,
+        key_digest=digest_of(KEY),
+        upstreams=upstreams or {},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> dict[str, object]:
+        value: dict[str, object] = orjson.loads(self.body)
+        return value
+
+
+async def ask(
+    app: ASGIApp,
+    method: str,
+    path: str,
+    body: object = None,
+    *,
+    key: str | None = KEY,
+    headers: Mapping[str, str] | None = None,
+) -> Answered:
+    """Call ``app`` once; the reader stays to the end. ``body`` is bytes, or made JSON."""
+    content = body if isinstance(body, bytes) else b"" if body is None else orjson.dumps(body)
+    sent = {"content-type": "application/json", **(headers or {})}
+    if key is not None:
+        sent["authorization"] = f"Bearer {key}"
+    requests: list[Message] = [{"type": "http.request", "body": content, "more_body": False}]
+    said: list[Message] = []
+
+    async def receive() -> Message:
+        return requests.pop() if requests else await asyncio.Future()
+
+    async def send(message: Message) -> None:
+        said.append(message)
+
+    await app(_scope(method, path, sent), receive, send)
+    start, *parts = said
+    return Answered(
+        start["status"],
+        {name.decode().lower(): value.decode() for name, value in start["headers"]},
+        b"".join(part.get("body", b"") for part in parts),
+    )
+
+
+def _scope(method: str, path: str, headers: Mapping[str, str]) -> Scope:
+    return {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "query_string": b"",
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        "http_version": "1.1",
+        "scheme": "http",
+        "root_path": "",
+    }

@@ -1,0 +1,229 @@
+"""Health, search and documentation, called without a server."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from albert.api.app import create_app
+from albert.api.in_flight import InFlight
+from albert.api.services import Services
+from albert.api.web import build_web
+from albert.domain.documents import Chunk, SheetId, SourceName
+from albert.domain.errors import IndexUnavailable
+from albert.index.contract import Filter
+from albert.testing.services import KEY, PASSPORT, READY, Answered, ListRetriever, ask, scripted
+
+PUBLIC = {
+    "/health",
+    "/health/live",
+    "/health/ready",
+    "/docs",
+    "/openapi.json",
+    "/api/v2/healthcheck",
+}
+STARTING = replace(READY, coverage=None)
+
+
+def call(
+    services: Services, method: str, path: str, body: object = None, *, key: str | None = KEY
+) -> Answered:
+    return asyncio.run(ask(create_app(services), method, path, body, key=key))
+
+
+def search(retriever: ListRetriever, **asked: object) -> Answered:
+    body = {"name": "chunks", "query": "passeport", **asked}
+    return call(scripted(retriever=retriever), "POST", "/api/v2/indexes", body)
+
+
+def other(sid: str, source: str = "service-public") -> Chunk:
+    return replace_sheet(PASSPORT, sid, source)
+
+
+def replace_sheet(chunk: Chunk, sid: str, source: str) -> Chunk:
+    return Chunk(
+        sheet=SheetId(sid),
+        source=SourceName(source),
+        title=chunk.title,
+        url=chunk.url,
+        text=chunk.text,
+    )
+
+
+class TestAccess:
+    def test_exactly_the_public_routes_answer_without_a_key(self) -> None:
+        web = build_web(scripted(), InFlight(), version="1")
+        routes = [
+            (method.upper(), path)
+            for path, operations in web.openapi()["paths"].items()
+            for method in operations
+        ]
+
+        closed = {
+            path
+            for method, path in routes
+            if call(scripted(), method, path.replace("{model}", "x"), {}, key=None).status == 401
+        }
+
+        assert {path for _, path in routes} - closed == PUBLIC - {"/docs", "/openapi.json"}
+
+    def test_the_description_says_which_routes_want_the_key(self) -> None:
+        web = build_web(scripted(), InFlight(), version="1")
+
+        open_paths = {
+            path
+            for path, operations in web.openapi()["paths"].items()
+            for operation in operations.values()
+            if not operation.get("security")
+        }
+
+        assert open_paths == PUBLIC - {"/docs", "/openapi.json"}
+
+
+class TestHealth:
+    def test_it_tells_what_is_served_and_how_old_it_is(self) -> None:
+        answered = call(scripted(), "GET", "/health", key=None).json()
+
+        assert answered["status"] == "ok"
+        assert answered["corpus"] == {
+            "newest": "2020-04-30",
+            "sources": [
+                {
+                    "source": "service-public",
+                    "sheets": 3984,
+                    "newest": "2020-04-30",
+                    "origin": "registry",
+                }
+            ],
+        }
+        assert answered["index"] == {
+            "words": True,
+            "chunks": 10,
+            "sheets": 5,
+            "passages_embedded": 0,
+            "sheets_embedded": 5,
+        }
+
+    def test_the_service_lives_before_it_is_ready(self) -> None:
+        services = scripted(status=STARTING)
+
+        assert call(services, "GET", "/health/live", key=None).status == 200
+        assert call(services, "GET", "/health/ready", key=None).status == 503
+        assert call(services, "GET", "/health", key=None).json()["status"] == "starting"
+
+    def test_it_is_ready_once_words_are(self) -> None:
+        assert call(scripted(), "GET", "/health/ready", key=None).status == 200
+
+    def test_it_is_no_longer_ready_when_it_stops(self) -> None:
+        app = create_app(scripted())
+        app.in_flight.draining = True
+
+        answered = asyncio.run(ask(app, "GET", "/health/ready", key=None))
+
+        assert (answered.status, answered.json()) == (503, {"status": "stopping"})
+
+    def test_existing_clients_find_their_health_check(self) -> None:
+        answered = call(scripted(), "GET", "/api/v2/healthcheck", key=None)
+
+        assert answered.json() == {"msg": "OK", "version": "1.0.0"}
+
+
+class TestSearch:
+    def test_a_document_says_what_it_is_and_whose(self) -> None:
+        answered = search(ListRetriever([PASSPORT]))
+
+        assert answered.status == 200
+        assert answered.body.startswith(b'[{"hash":"' + PASSPORT.id.encode())
+        assert b'"context":["Co\xc3\xbbt"]' in answered.body
+        assert b'"publisher":"DILA / service-public.fr"' in answered.body
+
+    @pytest.mark.parametrize(
+        ("similarity", "ranking"), [("bm25", "words"), ("e5", "meaning"), ("hybrid", "hybrid")]
+    )
+    def test_a_similarity_is_a_ranking(self, similarity: str, ranking: str) -> None:
+        retriever = ListRetriever()
+
+        search(retriever, similarity=similarity, expand_acronyms=False)
+
+        [(_, limit, _, by, expand)] = retriever.asked
+        assert (limit, by, expand) == (3, ranking, False)
+
+    def test_filters_are_handed_to_the_retriever(self) -> None:
+        retriever = ListRetriever()
+
+        search(
+            retriever,
+            sources=["service-public"],
+            should_sids=["F1"],
+            must_not_sids=["F2"],
+            audiences=["particuliers"],
+        )
+
+        assert retriever.asked[0][2] == Filter(
+            sources=frozenset({SourceName("service-public")}),
+            audiences=frozenset({"particuliers"}),
+            sheets=frozenset({SheetId("F1")}),
+            without_sheets=frozenset({SheetId("F2")}),
+        )
+
+    def test_sheets_come_once_each(self) -> None:
+        twice = [PASSPORT, replace_sheet(PASSPORT, "F14929", "service-public"), other("F1")]
+
+        found = search(ListRetriever(twice), name="sheets", limit=2)
+
+        assert found.body.count(b'"sid":"F14929"') == 1
+        assert found.body.count(b'"sid":') == 2
+
+    def test_citizens_messages_are_found_in_their_own_index_only(self) -> None:
+        both = ListRetriever([PASSPORT, other("42", "experiences")])
+
+        assert b"experiences" not in search(both, limit=9).body
+        assert search(both, name="experiences", limit=9).body.count(b'"sid":"42"') == 1
+
+    def test_a_source_of_another_index_finds_nothing(self) -> None:
+        assert search(ListRetriever([PASSPORT]), sources=["experiences"]).body == b"[]"
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [{"name": "poems"}, {"limit": 0}, {"similarity": "luck"}, {"query": 3}, {"limit": "many"}],
+    )
+    def test_a_body_of_the_wrong_form_is_422(self, wrong: dict[str, object]) -> None:
+        assert search(ListRetriever(), **wrong).status == 422
+
+    def test_an_empty_query_is_refused_in_french(self) -> None:
+        answered = search(ListRetriever(), query=" ")
+
+        assert (answered.status, answered.json()["code"]) == (400, "question_invalid")
+
+    def test_an_engine_that_does_not_answer_is_503(self) -> None:
+        class Down(ListRetriever):
+            async def retrieve(self, *_: object, **__: object) -> list[object]:  # type: ignore[override]  # it only fails
+                raise IndexUnavailable
+
+        assert search(Down()).status == 503
+
+
+class TestDocumentation:
+    def test_the_description_tells_of_the_raw_routes_too(self) -> None:
+        paths = call(scripted(), "GET", "/openapi.json", key=None).json()["paths"]
+
+        assert isinstance(paths, dict)
+        assert {"/v1/models", "/v1/chat/completions", "/api/v1/embeddings"} <= set(paths)
+
+    def test_every_reference_of_the_description_exists(self) -> None:
+        description = build_web(scripted(), InFlight(), version="1").openapi()
+
+        schemas = description["components"]["schemas"]
+        prefix = "#/components/schemas/"
+        named = {part.split("'")[0] for part in str(description).split(prefix)[1:]}
+        assert named <= set(schemas)
+
+    def test_the_page_needs_nothing_from_elsewhere(self) -> None:
+        answered = call(scripted(), "GET", "/docs", key=None)
+
+        page = answered.body.decode()
+        assert "/v1/chat/completions" in page
+        assert "<script" not in page
+        assert "src=" not in page
+        assert "http" not in page.replace("https://www.service-public.fr", "")
+        assert answered.headers["content-security-policy"].startswith("default-src 'none'")

@@ -1,0 +1,133 @@
+"""The OpenAI-compatible routes but chat: models, embeddings, and what is refused at the door."""
+
+import asyncio
+import base64
+import struct
+
+import pytest
+
+from albert.api.app import create_app
+from albert.testing.services import KEY, Answered, ask, scripted
+
+
+def call(
+    method: str, path: str, body: object = None, *, key: str | None = KEY, **headers: str
+) -> Answered:
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    return asyncio.run(ask(create_app(scripted()), method, path, body, key=key, headers=sent))
+
+
+def code(answered: Answered) -> object:
+    detail = answered.json()["error"]
+    assert isinstance(detail, dict)
+    return detail["code"]
+
+
+def vectors(answered: Answered) -> list[object]:
+    data = answered.json()["data"]
+    assert isinstance(data, list)
+    return [item["embedding"] for item in data]
+
+
+@pytest.mark.parametrize("prefix", ["/v1", "/api/v1"])
+def test_extraction_is_a_model_like_the_others(prefix: str) -> None:
+    listed = call("GET", f"{prefix}/models").json()
+
+    assert isinstance(listed["data"], list)
+    assert [(card["id"], card["object"]) for card in listed["data"]] == [
+        ("albert-extractif", "model"),
+        ("test-embedder", "model"),
+    ]
+
+
+def test_one_model_can_be_read() -> None:
+    assert call("GET", "/v1/models/albert-extractif").json()["id"] == "albert-extractif"
+    assert call("GET", "/v1/models/gpt-9").status == 404
+
+
+class TestEmbeddings:
+    def test_a_text_is_a_passage_unless_said_otherwise(self) -> None:
+        passage = call("POST", "/v1/embeddings", {"input": "un passeport"})
+        query = call("POST", "/v1/embeddings", {"input": "un passeport", "doc_type": "query"})
+
+        assert (vectors(passage), vectors(query)) == ([[0.0, 1.0]], [[1.0, 0.0]])
+        assert passage.json()["usage"] == {"prompt_tokens": 2, "total_tokens": 2}
+
+    def test_several_texts_keep_their_order(self) -> None:
+        answered = call("POST", "/v1/embeddings", {"input": ["a", "b"]}).json()
+
+        assert isinstance(answered["data"], list)
+        assert [item["index"] for item in answered["data"]] == [0, 1]
+
+    def test_base64_is_of_little_endian_floats(self) -> None:
+        body = {"input": "a", "encoding_format": "base64"}
+
+        [encoded] = vectors(call("POST", "/v1/embeddings", body))
+
+        assert isinstance(encoded, str)
+        assert struct.unpack("<2f", base64.b64decode(encoded)) == (0.0, 1.0)
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            {},
+            {"input": []},
+            {"input": ""},
+            {"input": ["a", " "]},
+            {"input": "a\0"},
+            {"input": [1, 2]},
+            {"input": "a", "dimensions": 3},
+            {"input": "a", "doc_type": "poem"},
+            {"input": "a", "encoding_format": "int8"},
+            {"input": ["a"] * 2049},
+        ],
+    )
+    def test_what_cannot_be_embedded_is_refused(self, body: object) -> None:
+        assert call("POST", "/v1/embeddings", body).status == 400
+
+    def test_the_models_own_dimensions_may_be_asked_for(self) -> None:
+        assert call("POST", "/v1/embeddings", {"input": "a", "dimensions": 2}).status == 200
+
+    def test_another_model_is_not_found(self) -> None:
+        answered = call("POST", "/v1/embeddings", {"input": "a", "model": "albert-extractif"})
+
+        assert (answered.status, code(answered)) == (404, "model_not_found")
+
+
+class TestTheDoor:
+    @pytest.mark.parametrize("key", [None, "", "albert-another"])
+    def test_without_the_key_nothing_is_said(self, key: str | None) -> None:
+        answered = call("GET", "/v1/models", key=key)
+
+        assert (answered.status, code(answered)) == (401, "invalid_api_key")
+        assert answered.headers["www-authenticate"] == "Bearer"
+
+    def test_another_scheme_is_refused(self) -> None:
+        answered = call("GET", "/v1/models", key=None, authorization=f"Basic {KEY}")
+
+        assert answered.status == 401
+
+    def test_an_unknown_path_is_not_found(self) -> None:
+        answered = call("GET", "/v1/fine-tuning")
+
+        assert (answered.status, code(answered)) == (404, "unknown_url")
+
+    def test_a_wrong_method_is_told_the_right_one(self) -> None:
+        answered = call("GET", "/v1/chat/completions")
+
+        assert (answered.status, code(answered)) == (405, "method_not_allowed")
+        assert answered.headers["allow"] == "POST"
+
+    @pytest.mark.parametrize("path", ["/v1/embeddings", "/api/v2/indexes"])
+    def test_more_than_a_mebibyte_is_too_large(self, path: str) -> None:
+        answered = call("POST", path, b"x" * ((1 << 20) + 1))
+
+        assert (answered.status, code(answered)) == (413, "request_too_large")
+
+    def test_a_request_keeps_the_name_its_caller_gave_it(self) -> None:
+        assert call("GET", "/v1/models", x_request_id="a-1").headers["x-request-id"] == "a-1"
+
+    def test_a_name_that_could_forge_a_header_is_replaced(self) -> None:
+        answered = call("GET", "/v1/models", x_request_id="a\r\nset-cookie: b")
+
+        assert len(answered.headers["x-request-id"]) == 32
