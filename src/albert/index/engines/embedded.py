@@ -69,7 +69,8 @@ class EmbeddedEngine:
     def rank_words(self, query: str, limit: int, where: Filter = EVERYTHING) -> list[Match]:
         """``lexical``, in the calling thread."""
         build = self._current()
-        return build.matches(build.words.rank(query, limit, where), limit)
+        admitted = build.payload.selection(where).passages
+        return build.matches(build.words.rank(query, limit, where, admitted), limit)
 
     def rank_vectors(
         self, vector: Vector, level: Level, limit: int, where: Filter = EVERYTHING
