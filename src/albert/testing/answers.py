@@ -12,9 +12,10 @@ from albert.domain.errors import AlbertError
 
 
 class ScriptedAnswerer:
-    """Says ``pieces``, citing ``chunk``; then fails with ``error``, or never ends if ``endless``.
+    """Says ``pieces``, citing ``chunks``; then fails with ``error``, or never ends if ``endless``.
 
-    ``heard`` holds the questions, ``closed`` is set when an answer ended or was closed.
+    ``heard`` holds the questions; ``asked`` is set by the first one, ``closed`` when an answer
+    ended or was closed.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class ScriptedAnswerer:
         self._error = error
         self._endless = endless
         self.heard: list[Question] = []
+        self.asked = threading.Event()
         self.closed = threading.Event()
 
     @property
@@ -40,6 +42,7 @@ class ScriptedAnswerer:
 
     async def answer(self, question: Question) -> AsyncGenerator[Event, None]:
         self.heard.append(question)
+        self.asked.set()
         try:
             yield Sources(self._chunks)
             for text in self._pieces:
