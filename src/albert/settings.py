@@ -25,13 +25,20 @@ class Settings(BaseSettings):
     port: int = Field(8090, ge=1, le=65535, description="Port d'écoute de l'API")
     root_path: str = Field("", description="Préfixe derrière un mandataire inverse")
     corpus_from: str = Field(
-        "official,registry", description="Origines des fiches, dans l'ordre : official, registry, ou un chemin"
+        "official,registry",
+        description="Origines des fiches, dans l'ordre : official, registry, ou un chemin",
     )
-    official_timeout: float = Field(3.0, gt=0, description="Secondes laissées à chaque hôte officiel")
-    chunk_tokens: int = Field(220, ge=64, le=500, description="Taille maximale d'un extrait, en jetons")
+    official_timeout: float = Field(
+        3.0, gt=0, description="Secondes laissées à chaque hôte officiel"
+    )
+    chunk_tokens: int = Field(
+        220, ge=64, le=500, description="Taille maximale d'un extrait, en jetons"
+    )
     embedder: Literal["e5"] = Field("e5", description="Modèle de vecteurs")
     embed_threads: int = Field(2, ge=1, description="Fils de calcul des vecteurs")
-    model: str = Field("", description="Modèle de langue : vide, un fichier .gguf, ou un nom servi par model_url")
+    model: str = Field(
+        "", description="Modèle de langue : vide, un fichier .gguf, ou un nom servi par model_url"
+    )
     model_url: str = Field("", description="Adresse /v1 d'un service compatible OpenAI")
     model_key: SecretStr = Field(SecretStr(""), description="Clé de ce service")
     model_window: int = Field(4096, ge=256, description="Jetons que le modèle peut lire")

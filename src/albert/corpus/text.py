@@ -10,7 +10,6 @@ _SUPERSCRIPTS = dict(zip("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹", strict=Tru
 _SUBSCRIPTS = dict(zip("0123456789", "₀₁₂₃₄₅₆₇₈₉", strict=True))
 _KEPT = set(_SUPERSCRIPTS.values()) | set(_SUBSCRIPTS.values())
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2028-\u202e\u2060\ufeff\x00-\x08\x0e-\x1f\x7f]")
-_SPACES = re.compile(r"\s+")
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -21,13 +20,14 @@ def normalise(text: str) -> str:
     characters stay as they are.
     """
     if not text.isascii():
-        text = _INVISIBLE.sub("", text)
+        if _INVISIBLE.search(text):
+            text = _INVISIBLE.sub("", text)
         if _KEPT.isdisjoint(text):
             text = unicodedata.normalize("NFKC", text)
         else:
             text = "".join(c if c in _KEPT else unicodedata.normalize("NFKC", c) for c in text)
             text = unicodedata.normalize("NFC", text)
-    return _SPACES.sub(" ", text).strip()
+    return " ".join(text.split())
 
 
 def raised(text: str) -> str:
@@ -41,5 +41,5 @@ def lowered(text: str) -> str:
 
 
 def words(text: str) -> Counter[str]:
-    """Return the multiset of words, lower-cased: what must not change between source and passages."""
+    """Return the multiset of words, lower-cased: source and passages must have the same."""
     return Counter(_WORD.findall(text.lower()))

@@ -35,7 +35,11 @@ class Filter:
         """
         return (
             (not self.sources or chunk.source in self.sources)
-            and (not self.audiences or not chunk.audiences or not self.audiences.isdisjoint(chunk.audiences))
+            and (
+                not self.audiences
+                or not chunk.audiences
+                or not self.audiences.isdisjoint(chunk.audiences)
+            )
             and (not self.sheets or chunk.sheet in self.sheets)
             and chunk.sheet not in self.without_sheets
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Literal, Protocol
 
 import numpy as np
@@ -23,6 +23,11 @@ class Embedder(Protocol):
     @property
     def dimension(self) -> int: ...
 
+    @property
+    def fingerprint(self) -> str:
+        """Names the weights exactly: vectors of two fingerprints do not compare."""
+        ...
+
     def token_count(self, text: str) -> int:
         """Tokens the model feeds for ``text`` as a document, special ones included."""
         ...
@@ -34,7 +39,8 @@ class Embedder(Protocol):
         Batching is the driver's affair; the caller may pass any number of texts.
 
         Raises:
-            InferenceError: and nothing else, whatever the server did.
+            RequestError: a text is empty (blanks and NUL only) or not text.
+            InferenceError: anything else, whatever the server did.
         """
         ...
 
@@ -54,8 +60,8 @@ class ChatModel(Protocol):
         """Tokens in ``text``: exact where a tokenizer is at hand, else an upper bound."""
         ...
 
-    def stream(self, messages: Sequence[Message], sampling: Sampling) -> AsyncIterator[str]:
-        """Yield the answer piece by piece; closing the iterator cancels the request.
+    def stream(self, messages: Sequence[Message], sampling: Sampling) -> AsyncGenerator[str, None]:
+        """Yield the answer piece by piece; ``aclose()`` cancels the request.
 
         Raises:
             InferenceError: before the first piece or between two.

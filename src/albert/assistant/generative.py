@@ -1,0 +1,57 @@
+"""Answering with a language model that reads the passages."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+
+from albert.assistant.contract import Citation, Event, Finish, Piece, Question, Sources
+from albert.assistant.finding import checked, find
+from albert.assistant.phrases import dated
+from albert.inference.contract import ChatModel
+from albert.prompt.contract import Prompter
+from albert.retrieval.contract import Retriever
+
+_ANSWER = 0.25
+"""Share of the model's window kept for its answer, when the caller sets no length."""
+
+
+class ModelAnswerer:
+    """Finds passages, composes the prompt, and passes on what the model writes as it comes."""
+
+    def __init__(
+        self,
+        retriever: Retriever,
+        prompter: Prompter,
+        model: ChatModel,
+        *,
+        newest: Callable[[], Mapping[str, str]],
+    ) -> None:
+        self._retriever = retriever
+        self._prompter = prompter
+        self._chat = model
+        self._newest = newest
+
+    @property
+    def model(self) -> str:
+        return self._chat.model
+
+    async def answer(self, question: Question) -> AsyncIterator[Event]:
+        """``PromptTooLong`` comes before any event; closing the iterator stops the model."""
+        text = checked(question.text)
+        simple = question.mode == "simple"
+        hits = [] if simple else await find(self._retriever, question)
+        kept = question.sampling.max_tokens or int(self._chat.window * _ANSWER)
+        prompt = self._prompter.prompt(
+            text,
+            passages=[hit.chunk for hit in hits],
+            history=question.history,
+            mode=question.mode,
+            window=self._chat.window - kept,
+            count=self._chat.count,
+        )
+        yield Sources(prompt.quoted)
+        async for piece in self._chat.stream(prompt.messages, question.sampling):
+            yield Piece(piece)
+        if prompt.quoted:
+            yield Piece(f"\n\n{dated(self._newest())}")
+        yield Finish(citations=tuple(Citation(chunk) for chunk in prompt.quoted), mode="model")

@@ -1,0 +1,1 @@
+"""One measure a file; each takes the rank of the first right sheet, from 1, or None."""

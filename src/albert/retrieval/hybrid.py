@@ -1,0 +1,149 @@
+"""Words and meaning together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from albert.domain.documents import ChunkId, Hit
+from albert.index.contract import EVERYTHING, Filter, Match, SearchEngine
+from albert.inference.contract import Embedder
+from albert.retrieval.contract import Ranking
+from albert.retrieval.fusion import reciprocal_rank
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tuning:
+    """What was chosen on the development questions; see ``docs/decisions/0005``.
+
+    ``depth`` passages are asked of each ranking; the weights are those of the
+    reciprocal ranks; at most ``per_sheet`` passages of one sheet are returned.
+    """
+
+    depth: int = 200
+    k: int = 60
+    words: float = 1.0
+    passages: float = 1.0
+    sheets: float = 1.0
+    per_sheet: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Rankings:
+    """What the engine said, before any merging: by words, by passages' and by sheets' vectors."""
+
+    words: Sequence[Match]
+    passages: Sequence[Match]
+    sheets: Sequence[Match]
+
+
+@dataclass(frozen=True, slots=True)
+class RankedSheet:
+    """A sheet (``"service-public/F35789"``) with its passages that were found, best first."""
+
+    sheet: str
+    score: float
+    passages: tuple[ChunkId, ...]
+
+
+class HybridRetriever:
+    """Asks one engine three ways and fuses: words, passages' vectors, sheets' vectors.
+
+    Vectors are used as far as they are computed; without any, words alone rank.
+    ``expand`` adds to a question the long forms of its acronyms.
+    """
+
+    def __init__(
+        self,
+        engine: SearchEngine,
+        embedder: Embedder,
+        *,
+        expand: Callable[[str], str] = lambda question: question,
+        tuning: Tuning = Tuning(),
+    ) -> None:
+        self._engine = engine
+        self._embedder = embedder
+        self._expand = expand
+        self._tuning = tuning
+
+    async def retrieve(
+        self,
+        question: str,
+        *,
+        limit: int,
+        where: Filter = EVERYTHING,
+        by: Ranking = "hybrid",
+        expand: bool = True,
+    ) -> list[Hit]:
+        """Return passages of the best sheets, those of one sheet limited, best first."""
+        rankings = await self.rankings(question, where=where, by=by, expand=expand)
+        chosen = self.choose(self.fuse(rankings), limit)
+        chunks = await self._engine.fetch([chunk for chunk, _ in chosen])
+        scores = dict(chosen)
+        return [Hit(chunk, scores[chunk.id]) for chunk in chunks]
+
+    async def sheets(
+        self, question: str, *, limit: int, where: Filter = EVERYTHING, by: Ranking = "hybrid"
+    ) -> list[RankedSheet]:
+        """Return the sheets that answer best, each once."""
+        rankings = await self.rankings(question, where=where, by=by)
+        return self.fuse(rankings)[:limit]
+
+    async def rankings(
+        self,
+        question: str,
+        *,
+        where: Filter = EVERYTHING,
+        by: Ranking = "hybrid",
+        expand: bool = True,
+    ) -> Rankings:
+        """Return the three rankings of the question; those not asked for are empty."""
+        expanded = self._expand(question) if expand else question
+        depth = self._tuning.depth
+        words: list[Match] = []
+        passages: list[Match] = []
+        sheets: list[Match] = []
+        if by != "meaning":
+            words = await self._engine.lexical(expanded, limit=depth, where=where)
+        coverage = self._engine.coverage()
+        if by != "words" and (coverage.passages_embedded or coverage.sheets_embedded):
+            [vector] = await self._embedder.embed([expanded], role="query")
+            passages = await self._engine.nearest(
+                vector, level="passages", limit=depth, where=where
+            )
+            sheets = await self._engine.nearest(vector, level="sheets", limit=depth, where=where)
+        return Rankings(words, passages, sheets)
+
+    def fuse(self, rankings: Rankings) -> list[RankedSheet]:
+        """Merge the rankings by sheet: in each, a sheet stands where its best passage does."""
+        tuning = self._tuning
+        lists = [
+            (rankings.words, tuning.words),
+            (rankings.passages, tuning.passages),
+            (rankings.sheets, tuning.sheets),
+        ]
+        by_sheet = [
+            ([*dict.fromkeys(m.sheet for m in ranking)], weight) for ranking, weight in lists
+        ]
+        by_passage = [([m.chunk for m in ranking], weight) for ranking, weight in lists[:2]]
+        # A sheet known by its vector alone is shown by its first passage.
+        by_passage.append(([m.chunk for m in rankings.sheets], 0.0))
+        owner = {m.chunk: m.sheet for ranking, _ in lists for m in ranking}
+        passages: dict[str, list[ChunkId]] = {}
+        for chunk, _ in reciprocal_rank(by_passage, k=tuning.k):
+            passages.setdefault(owner[chunk], []).append(chunk)
+        fused = reciprocal_rank(by_sheet, k=tuning.k)
+        return [RankedSheet(sheet, score, tuple(passages[sheet])) for sheet, score in fused]
+
+    def choose(self, ranked: Sequence[RankedSheet], limit: int) -> list[tuple[ChunkId, float]]:
+        """Return at most ``limit`` passages with the score of their sheet, sheet by sheet.
+
+        The first sheets give up to ``per_sheet`` passages, unless too few sheets
+        were found to fill ``limit``.
+        """
+        kept: list[tuple[ChunkId, float]] = []
+        for share in (self._tuning.per_sheet, limit):
+            kept = [(chunk, sheet.score) for sheet in ranked for chunk in sheet.passages[:share]]
+            if len(kept) >= limit:
+                break
+        return kept[:limit]
