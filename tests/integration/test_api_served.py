@@ -329,6 +329,19 @@ class TestPassage:
 
         uvloop.run(main())
 
+    def test_a_connection_that_the_model_closed_meanwhile_is_no_error(self) -> None:
+        async def main() -> list[int]:
+            model = LanguageModel(b"{}")
+            async with model.running() as upstream:
+                app = create_app(scripted(ScriptedAnswerer(), upstreams={"big": upstream}))
+                async with serving(app) as (address, _):
+                    first = await post(address, {"model": "big", "messages": []})
+                    model.crash()
+                    second = await post(address, {"model": "big", "messages": []})
+            return [first[0], second[0]]
+
+        assert uvloop.run(main()) == [200, 200]
+
     def test_a_model_that_breaks_off_ends_the_stream_with_an_error(self) -> None:
         async def main() -> bytes:
             model = LanguageModel(b'data: {"choi', endless=True)

@@ -47,6 +47,7 @@ class CountingEmbedder:
     """Two dimensions: queries lie on the first axis, documents on the second; words are tokens."""
 
     model = "test-embedder"
+    fingerprint = "test-embedder/1"
     dimension = 2
 
     def token_count(self, text: str) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -25,6 +27,7 @@ _OURS = frozenset(
 )
 _CONNECT_SECONDS = 5
 _ERROR_LIMIT = 64 << 10
+_DEAD_IN_THE_POOL = (aiohttp.ServerDisconnectedError, aiohttp.ClientConnectionResetError)
 
 
 class Passage:
@@ -65,7 +68,7 @@ class Passage:
         body = request.body
         if fields.get("model") != upstream.model:  # listed here under another name than over there
             body = orjson.dumps({**fields, "model": upstream.model})
-        async with _as_problems(), self._post(upstream, request.id, body) as response:
+        async with _as_problems(), await self._post(upstream, request.id, body) as response:
             if response.status in (401, 403) or response.status in range(300, 400):
                 raise _unfit(
                     f"Le service du modèle refuse ({response.status}) : vérifiez adresse et clé."
@@ -79,9 +82,9 @@ class Passage:
                 await reply.write(data)
             await reply.end()
 
-    def _post(
+    async def _post(
         self, upstream: Upstream, request_id: str, body: bytes
-    ) -> aiohttp.client._RequestContextManager:
+    ) -> aiohttp.ClientResponse:
         if self._session is None:
             raise _unfit("Le service n'est pas encore ouvert.", 503)
         headers = {
@@ -91,22 +94,35 @@ class Passage:
         }
         if upstream.key:
             headers["authorization"] = f"Bearer {upstream.key}"
-        address = f"{upstream.base_url.rstrip('/')}/chat/completions"
-        return self._session.post(address, data=body, headers=headers, allow_redirects=False)
+        send = functools.partial(
+            self._session.post,
+            f"{upstream.base_url.rstrip('/')}/chat/completions",
+            data=body,
+            headers=headers,
+            allow_redirects=False,
+        )
+        try:
+            return await send()
+        except _DEAD_IN_THE_POOL:
+            return await send()  # the server had closed a connection that we kept
 
 
 @asynccontextmanager
 async def _as_problems() -> AsyncIterator[None]:
+    """Turn what the client library raises into problems, without the causes: some carry the key."""
     try:
         yield
-    except TimeoutError as error:  # aiohttp's ServerTimeoutError is one
-        raise _unfit("Le service du modèle n'a pas répondu à temps : réessayez.", 504) from error
-    except aiohttp.ClientError as error:
-        raise _unfit("Le service du modèle ne répond pas : réessayez plus tard.") from error
+    except TimeoutError:  # aiohttp's ServerTimeoutError is one
+        raise _unfit("Le service du modèle n'a pas répondu à temps : réessayez.", 504) from None
+    except aiohttp.ClientError:
+        raise _unfit("Le service du modèle ne répond pas : réessayez plus tard.") from None
 
 
 async def _relay_error(response: aiohttp.ClientResponse, reply: Reply) -> None:
-    body = await response.content.read(_ERROR_LIMIT)
+    try:
+        body = await response.content.readexactly(_ERROR_LIMIT)
+    except asyncio.IncompleteReadError as whole:  # as is expected of an error
+        body = whole.partial
     status = response.status if response.status in (503, 504) else 502
     if _is_openai_error(body):
         await reply.json(body, status)
