@@ -195,6 +195,11 @@ class TestSearch:
 
         assert (answered.status, answered.json()["code"]) == (400, "question_invalid")
 
+    def test_more_than_a_mebibyte_is_too_large(self) -> None:
+        answered = call(scripted(), "POST", "/api/v2/indexes", b"x" * ((1 << 20) + 1))
+
+        assert (answered.status, answered.json()["code"]) == (413, "request_too_large")
+
     def test_an_engine_that_does_not_answer_is_503(self) -> None:
         class Down(ListRetriever):
             async def retrieve(self, *_: object, **__: object) -> list[object]:  # type: ignore[override]  # it only fails

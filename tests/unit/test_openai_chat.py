@@ -265,3 +265,18 @@ def test_an_unknown_model_is_answered_with_the_known_ones() -> None:
 
     assert (answered.status, error(answered)["code"]) == (404, "model_not_found")
     assert EXTRACTIVE in str(error(answered)["message"])
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(
+    "answerer", [ScriptedAnswerer(["Oui."]), ScriptedAnswerer(error=ModelOverloaded())]
+)
+def test_nobodys_question_is_logged(
+    stream: bool, answerer: ScriptedAnswerer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+
+    chat({"messages": [{"role": "user", "content": "mon divorce"}], "stream": stream}, answerer)
+
+    assert answerer.heard
+    assert "divorce" not in caplog.text

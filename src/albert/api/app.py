@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from uuid import uuid4
 
+import orjson
 from starlette.types import Message, Receive, Scope, Send
 
 from albert import __version__
@@ -69,7 +70,7 @@ class Application:
         try:
             body = await read_body(receive)
         except Problem as problem:
-            await Reply(send).fail(problem)
+            await Reply(send).json(orjson.dumps(problem.detail()), problem.status)
         except ReaderLeft:
             return
         else:

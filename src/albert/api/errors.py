@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 from albert.domain import errors
 from albert.wire.openai import ErrorBody, error_body
 
 INVALID = "invalid_request_error"
 SERVER = "server_error"
+
+
+class Detail(TypedDict):
+    detail: str
+    code: str | None
 
 
 class Problem(Exception):
@@ -32,7 +37,12 @@ class Problem(Exception):
         self.headers: tuple[tuple[bytes, bytes], ...] = ()
 
     def body(self) -> ErrorBody:
+        """Return OpenAI's form of it."""
         return error_body(self.message, type_=self.type, code=self.code, param=self.param)
+
+    def detail(self) -> Detail:
+        """Return the form that Albert's own routes give it."""
+        return {"detail": self.message, "code": self.code}
 
 
 class Row(NamedTuple):

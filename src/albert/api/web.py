@@ -55,5 +55,4 @@ def _answer_problem(_request: Request, error: Exception) -> JSONResponse:
     if not isinstance(problem, Problem):
         raise error  # FastAPI only calls this for the two classes above
     headers = {key.decode(): value.decode() for key, value in problem.headers}
-    detail = {"detail": problem.message, "code": problem.code}
-    return JSONResponse(detail, problem.status, headers)
+    return JSONResponse(problem.detail(), problem.status, headers)

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 Json = dict[str, Any]
+_SAME = "/api/v1/"
 
 
 def render(description: Json) -> tuple[str, str]:
@@ -33,7 +34,7 @@ def render(description: Json) -> tuple[str, str]:
 <h1>{escape(info["title"])}</h1>
 <p>{escape(info.get("description", ""))}</p>
 <p>Version {escape(info["version"])}. Description complète pour les programmes :
-<a href="openapi.json">openapi.json</a>.</p>
+<a href="openapi.json">openapi.json</a>. Les adresses en /v1 répondent aussi en /api/v1.</p>
 </header>
 <main>
 {body}
@@ -47,11 +48,19 @@ def render(description: Json) -> tuple[str, str]:
 def _sections(description: Json) -> Iterator[str]:
     tags: dict[str, list[str]] = {}
     for path, operations in sorted(description["paths"].items()):
+        if path.startswith(_SAME):  # the same routes again
+            continue
         for method, operation in operations.items():
             tag = operation.get("tags", ["Autres"])[0]
             tags.setdefault(tag, []).append(_operation(description, method, path, operation))
     for tag, operations in tags.items():
         yield f"<section>\n<h2>{escape(tag)}</h2>\n" + "\n".join(operations) + "\n</section>"
+    forms = "\n".join(
+        f'<div id="{escape(name)}">{_fields(name, schema)}</div>'
+        for name, schema in sorted(description["components"]["schemas"].items())
+        if schema.get("properties")
+    )
+    yield f"<section>\n<h2>Formes</h2>\n{forms}\n</section>"
 
 
 def _operation(description: Json, method: str, path: str, operation: Json) -> str:
@@ -68,7 +77,7 @@ def _operation(description: Json, method: str, path: str, operation: Json) -> st
         f"<p>{key}</p>",
         _fields("Ce qu'on envoie", body),
         _example(method, path, body),
-        _fields("Ce qu'on reçoit", answer),
+        _fields("Ce qu'on reçoit", answer, sent=False),
         f"<h3>Réponses</h3>\n<p>{_statuses(operation)}</p>",
         "</details>",
     ]
@@ -87,13 +96,13 @@ def _resolved(description: Json, schema: Json) -> Json:
     return found
 
 
-def _fields(title: str, schema: Json) -> str:
+def _fields(title: str, schema: Json, *, sent: bool = True) -> str:
     properties: dict[str, Json] = schema.get("properties", {})
     if not properties:
         return ""
-    required = schema.get("required", [])
+    required = schema.get("required", []) if sent else []
     rows = "\n".join(
-        f"<tr><td><code>{escape(name)}</code></td><td>{escape(_type(field))}</td>"
+        f"<tr><td><code>{escape(name)}</code></td><td>{_type(field)}</td>"
         f"<td>{escape(_remark(field, required=name in required))}</td></tr>"
         for name, field in properties.items()
     )
@@ -105,14 +114,16 @@ def _fields(title: str, schema: Json) -> str:
 
 
 def _type(field: Json) -> str:
+    """Return, as HTML, what a field is made of."""
     if "$ref" in field:
-        return str(field["$ref"].rpartition("/")[2])
+        name = escape(field["$ref"].rpartition("/")[2])
+        return f'<a href="#{name}">{name}</a>'
     for choice in ("anyOf", "oneOf"):
         if choice in field:
             return " ou ".join(_type(each) for each in field[choice] if each.get("type") != "null")
     values = field.get("enum") or ([field["const"]] if "const" in field else [])
     if values:
-        return " | ".join(map(str, values))
+        return escape(" | ".join(map(str, values)))
     if field.get("type") == "array":
         return f"liste : {_type(field.get('items', {}))}"
     names = {"string": "texte", "integer": "entier", "number": "nombre", "boolean": "booléen"}
@@ -138,7 +149,10 @@ def _example(method: str, path: str, body: Json) -> str:
 
 
 def _statuses(operation: Json) -> str:
+    meanings: dict[str, list[str]] = {}
+    for status, answer in operation["responses"].items():
+        meanings.setdefault(answer.get("description", ""), []).append(status)
     return " ; ".join(
-        f"<strong>{escape(status)}</strong> {escape(answer.get('description', ''))}"
-        for status, answer in operation["responses"].items()
+        f"<strong>{escape(', '.join(statuses))}</strong> {escape(meaning)}"
+        for meaning, statuses in meanings.items()
     )

@@ -6,12 +6,17 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from albert.api.access import KEY_NEEDED, services_of
+from albert.api.access import KEY_NEEDED, refusals, services_of
 from albert.api.features.search.schemas import Document, SearchQuery, document
 from albert.api.features.search.service import search
 from albert.api.services import Services
 
-private = APIRouter(prefix="/api/v2", tags=["Recherche"], dependencies=KEY_NEEDED)
+private = APIRouter(
+    prefix="/api/v2",
+    tags=["Recherche"],
+    dependencies=KEY_NEEDED,
+    responses=refusals(400, 401, 413, 500, 502, 503),
+)
 
 
 @private.post("/indexes", summary="Cherche dans les fiches, du meilleur document au moins bon")
