@@ -13,6 +13,11 @@ import orjson
 
 Json = dict[str, Any]
 _SAME = "/api/v1/"
+_FRENCH = {
+    "Successful Response": "Réussi",
+    "Validation Error": "Corps de forme inattendue",
+}
+"""What FastAPI says by itself."""
 
 
 def render(description: Json) -> tuple[str, str]:
@@ -151,7 +156,9 @@ def _example(method: str, path: str, body: Json) -> str:
 def _statuses(operation: Json) -> str:
     meanings: dict[str, list[str]] = {}
     for status, answer in operation["responses"].items():
-        meanings.setdefault(answer.get("description", ""), []).append(status)
+        meanings.setdefault(_FRENCH.get(answer["description"], answer["description"]), []).append(
+            status
+        )
     return " ; ".join(
         f"<strong>{escape(', '.join(statuses))}</strong> {escape(meaning)}"
         for meaning, statuses in meanings.items()
