@@ -1,7 +1,10 @@
 """The API as clients meet it: real uvicorn on loopback, OpenAI's own client, readers who leave."""
 
 import asyncio
+import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -11,10 +14,14 @@ import openai
 import pytest
 import uvloop
 from aiohttp import web
+from starlette.types import Message
 
 from albert.api.app import Application, create_app
+from albert.api.asgi import Reply, Request
+from albert.api.errors import Problem
 from albert.api.run import listen, serve
 from albert.api.services import Upstream
+from albert.api.v1.passage import Passage
 from albert.assistant.contract import EXTRACTIVE
 from albert.domain.errors import PortInUse
 from albert.testing.answers import ScriptedAnswerer
@@ -79,10 +86,13 @@ class LanguageModel:
         self.endless = endless
         self.bodies: list[bytes] = []
         self.keys: list[str] = []
+        self._transports: list[asyncio.Transport] = []
         self.released = asyncio.Event()
         self.abandoned = asyncio.Event()
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
+        assert request.transport is not None
+        self._transports.append(request.transport)
         self.bodies.append(await request.read())
         self.keys.append(request.headers.get("authorization", ""))
         kind = "text/event-stream" if b'"stream"' in self.bodies[-1] else "application/json"
@@ -100,6 +110,11 @@ class LanguageModel:
                 raise
         return response
 
+    def crash(self) -> None:
+        """Break the connection off, in the middle of what is being said."""
+        for transport in self._transports:
+            transport.abort()
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Upstream]:
         application = web.Application()
@@ -109,8 +124,10 @@ class LanguageModel:
         with listen("127.0.0.1", 0) as listener:
             await web.SockSite(runner, listener).start()
             port = listener.getsockname()[1]
-            yield Upstream(base_url=f"http://127.0.0.1:{port}/v1", model="big", key="sk-theirs")
-            await runner.cleanup()
+            try:
+                yield Upstream(base_url=f"http://127.0.0.1:{port}/v1", model="big", key="sk-theirs")
+            finally:
+                await runner.cleanup()
 
 
 async def post(
@@ -312,8 +329,92 @@ class TestPassage:
 
         uvloop.run(main())
 
+    def test_a_connection_that_the_model_closed_meanwhile_is_no_error(self) -> None:
+        async def main() -> list[int]:
+            model = LanguageModel(b"{}")
+            async with model.running() as upstream:
+                app = create_app(scripted(ScriptedAnswerer(), upstreams={"big": upstream}))
+                async with serving(app) as (address, _):
+                    first = await post(address, {"model": "big", "messages": []})
+                    model.crash()
+                    second = await post(address, {"model": "big", "messages": []})
+            return [first[0], second[0]]
+
+        assert uvloop.run(main()) == [200, 200]
+
+    def test_a_model_that_breaks_off_ends_the_stream_with_an_error(self) -> None:
+        async def main() -> bytes:
+            model = LanguageModel(b'data: {"choi', endless=True)
+            async with model.running() as upstream:
+                app = create_app(scripted(ScriptedAnswerer(), upstreams={"big": upstream}))
+                async with (
+                    serving(app) as (address, _),
+                    aiohttp.ClientSession(headers=BEARER) as client,
+                    client.post(
+                        f"{address}/v1/chat/completions", json={**STREAMED, "model": "big"}
+                    ) as response,
+                ):
+                    first = await response.content.readany()
+                    model.crash()
+                    return first + await response.read()
+
+        _, last, done = Decoder().feed(uvloop.run(main()))
+        assert '"code":"model_unreachable"' in last.data
+        assert '"delta":{}' in last.data
+        assert done.data == "[DONE]"
+
+    def test_a_model_that_says_nothing_for_too_long_is_504(self) -> None:
+        async def main() -> Problem:
+            async with LanguageModel(endless=True).running() as upstream:
+                passage = Passage(patience=0.05)
+                await passage.open()
+                request = Request("1", b'{"model":"big"}')
+                with pytest.raises(Problem) as caught:
+                    await passage.relay(upstream, request, {"model": "big"}, Reply(unheard))
+                await passage.close()
+                return caught.value
+
+        assert uvloop.run(main()).status == 504
+
+
+async def unheard(_message: Message) -> None:
+    """An ASGI ``send`` that goes nowhere."""
+
+
+SERVICE = """
+import uvloop
+from albert.api.app import create_app
+from albert.api.asgi import Reply, Request
+from albert.api.errors import Problem
+from albert.api.run import serve
+from albert.testing.answers import ScriptedAnswerer
+from albert.testing.services import scripted
+
+app = create_app(scripted(ScriptedAnswerer(["Le passeport "], endless=True)))
+uvloop.run(serve(app, "127.0.0.1", 0, lambda address: print(address, flush=True)))
+print("closed", flush=True)
+"""
+
 
 class TestStopping:
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    def test_a_signal_ends_open_streams_then_the_caller_goes_on(self, number: int) -> None:
+        with subprocess.Popen(
+            [sys.executable, "-c", SERVICE], stdout=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdout is not None
+            address = process.stdout.readline().strip()
+            with openai.OpenAI(base_url=f"{address}/v1", api_key=KEY, max_retries=0) as client:
+                stream = client.chat.completions.create(
+                    model=EXTRACTIVE, messages=MESSAGES, stream=True
+                )
+                next(iter(stream))
+                process.send_signal(number)
+                with pytest.raises(openai.APIError, match="s'arrête"):
+                    list(stream)
+            assert process.stdout.read() == "closed\n"
+            assert process.wait(PATIENCE) == 0
+
     def test_an_open_stream_is_ended_with_an_event_that_says_why(self) -> None:
         answerer = ScriptedAnswerer(["Le passeport "], endless=True)
 

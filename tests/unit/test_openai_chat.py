@@ -232,7 +232,7 @@ REFUSED = [
     ({"messages": [USER], "n": 2}, "invalid_value", "n"),
     ({"messages": [USER], "rag": "last"}, "invalid_type", "rag"),
     ({"messages": [USER], "rag": {"strategy": "all"}}, "invalid_value", "rag.strategy"),
-    ({"messages": [USER], "rag": {"limit": 0}}, "invalid_value", "limit"),
+    ({"messages": [USER], "rag": {"limit": 0}}, "invalid_value", "rag.limit"),
     ({"messages": [USER], "rag": {"sources": ["presse"]}}, "invalid_value", "rag.sources"),
 ]
 

@@ -3,11 +3,13 @@
 import asyncio
 import base64
 import struct
+from dataclasses import replace
 
 import pytest
+from starlette.types import Message
 
 from albert.api.app import create_app
-from albert.testing.services import KEY, Answered, ask, scripted
+from albert.testing.services import KEY, Answered, CountingEmbedder, ask, scripted
 
 
 def call(
@@ -131,3 +133,21 @@ class TestTheDoor:
         answered = call("GET", "/v1/models", x_request_id="a\r\nset-cookie: b")
 
         assert len(answered.headers["x-request-id"]) == 32
+
+
+class TestDefects:
+    def test_a_defect_of_ours_is_told_without_its_details(self) -> None:
+        class Broken(CountingEmbedder):
+            def token_count(self, text: str) -> int:
+                raise ZeroDivisionError(text)
+
+        services = replace(scripted(), embedder=Broken())
+        said: list[Message] = []
+
+        async def main() -> None:
+            await ask(create_app(services), "POST", "/v1/embeddings", {"input": "a"}, heard=said)
+
+        with pytest.raises(ZeroDivisionError):  # for the server's log
+            asyncio.run(main())
+        assert said[0]["status"] == 500
+        assert b'"code":"internal_error"' in said[1]["body"]

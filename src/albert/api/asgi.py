@@ -21,6 +21,7 @@ _DRAIN_LIMIT = 16 << 20
 
 Header = tuple[bytes, bytes]
 JSON = (b"content-type", b"application/json")
+WRITTEN_BY: Header = (b"x-albert-ai", b"This answer was written by an automated system (AI)")
 STREAM_HEADERS: tuple[Header, ...] = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache"),

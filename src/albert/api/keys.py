@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import hmac
 import os
@@ -10,7 +11,7 @@ import stat
 import tempfile
 from pathlib import Path
 
-from albert.domain.errors import HomeError
+from albert.domain.errors import DiskFull, HomeError
 
 KEY_FILE = "api-key"
 _PREFIX = "albert-"
@@ -33,6 +34,7 @@ def ensure_key(folder: Path) -> tuple[str, bool]:
     link that fails if another was first.
 
     Raises:
+        DiskFull: there is no room for it.
         HomeError: others may read the key or replace it, or it cannot be read or written.
     """
     path = folder / KEY_FILE
@@ -42,6 +44,8 @@ def ensure_key(folder: Path) -> tuple[str, bool]:
         created = not path.exists() and _create(path)
         return _read(path), created
     except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise DiskFull from error
         raise HomeError(
             f"La clé {path} ne peut être ni lue ni écrite ({error.strerror})."
         ) from error

@@ -78,8 +78,8 @@ async def serve(
             timeout_graceful_shutdown=_STOP_SECONDS,
         )
         server = _Server(config, app, lambda: ready(address(listener)))
+        await app.open()
         try:
-            await app.open()
             with _until(server, stop or asyncio.Event()):
                 await server.serve(sockets=[listener])
         finally:

@@ -47,6 +47,7 @@ class CountingEmbedder:
     """Two dimensions: queries lie on the first axis, documents on the second; words are tokens."""
 
     model = "test-embedder"
+    fingerprint = "test-embedder/1"
     dimension = 2
 
     def token_count(self, text: str) -> int:
@@ -116,14 +117,18 @@ async def ask(
     *,
     key: str | None = KEY,
     headers: Mapping[str, str] | None = None,
+    heard: list[Message] | None = None,
 ) -> Answered:
-    """Call ``app`` once; the reader stays to the end. ``body`` is bytes, or made JSON."""
+    """Call ``app`` once; the reader stays to the end. ``body`` is bytes, or made JSON.
+
+    ``heard`` receives the answer's ASGI messages, for those who want them as they come.
+    """
     content = body if isinstance(body, bytes) else b"" if body is None else orjson.dumps(body)
     sent = {"content-type": "application/json", **(headers or {})}
     if key is not None:
         sent["authorization"] = f"Bearer {key}"
     requests: list[Message] = [{"type": "http.request", "body": content, "more_body": False}]
-    said: list[Message] = []
+    said: list[Message] = [] if heard is None else heard
 
     async def receive() -> Message:
         return requests.pop() if requests else await asyncio.Future()

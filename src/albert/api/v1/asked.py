@@ -48,8 +48,8 @@ def asked(fields: Fields) -> Asked:
             "« messages » ne contient aucune question : il faut un message de rôle « user ».",
             "messages",
         )
-    rag = read.mapping(fields, "rag") or {}
-    if read.text(rag, "strategy") not in (None, "last"):
+    rag = read.nested(fields, "rag")
+    if read.text(rag, "rag.strategy") not in (None, "last"):
         raise invalid("« rag.strategy » ne peut valoir que « last ».", "rag.strategy")
     if read.integer(fields, "n", least=1) not in (None, 1):
         raise invalid("« n » ne peut valoir que 1.", "n")
@@ -58,11 +58,13 @@ def asked(fields: Fields) -> Asked:
         history=tuple(turns[:last]),
         where=Filter(sources=_sources(rag)),
         sampling=_sampling(fields),
-        limit=read.integer(rag, "limit", least=1, most=_MOST_PASSAGES) or _DEFAULT.limit,
-        mode=read.text(rag, "mode") or _DEFAULT.mode,
+        limit=read.integer(rag, "rag.limit", least=1, most=_MOST_PASSAGES) or _DEFAULT.limit,
+        mode=read.text(rag, "rag.mode") or _DEFAULT.mode,
     )
-    options = read.mapping(fields, "stream_options") or {}
-    return Asked(question, read.flag(fields, "stream"), read.flag(options, "include_usage"))
+    options = read.nested(fields, "stream_options")
+    return Asked(
+        question, read.flag(fields, "stream"), read.flag(options, "stream_options.include_usage")
+    )
 
 
 def _sampling(fields: Fields) -> Sampling:
@@ -76,7 +78,7 @@ def _sampling(fields: Fields) -> Sampling:
 
 
 def _sources(rag: Fields) -> frozenset[SourceName]:
-    names = read.texts(rag, "sources")
+    names = read.texts(rag, "rag.sources")
     for name in names:
         if name not in PUBLISHERS:
             raise invalid(

@@ -91,11 +91,14 @@ def number(fields: Fields, name: str, *, least: float, most: float) -> float | N
     return float(value)
 
 
-def mapping(fields: Fields, name: str) -> Fields | None:
+def nested(fields: Fields, name: str) -> Fields:
+    """Read an object, or nothing; its fields bear their whole path (``rag.limit``)."""
     value = fields.get(name)
-    if value is not None and not isinstance(value, dict):
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
         raise wrong_type(name, "un objet")
-    return value
+    return {f"{name}.{key}": item for key, item in value.items()}
 
 
 def question_text(raw: str) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import aiohttp
 import orjson
 
-from albert.api.asgi import JSON, Header, Reply, Request
+from albert.api.asgi import JSON, WRITTEN_BY, Header, Reply, Request
 from albert.api.errors import SERVER, Problem
 from albert.api.services import Upstream
 from albert.api.v1.fields import Fields
@@ -23,22 +25,28 @@ _HOP_BY_HOP = frozenset(
 _OURS = frozenset(
     ["server", "date", "set-cookie", "x-request-id", "alt-svc", "strict-transport-security"]
 )
-_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=300)
-"""Seconds; a long prompt takes minutes to be read before the first token."""
+_CONNECT_SECONDS = 5
 _ERROR_LIMIT = 64 << 10
+_DEAD_IN_THE_POOL = (aiohttp.ServerDisconnectedError, aiohttp.ClientConnectionResetError)
 
 
 class Passage:
-    """The worker's one HTTP client; it follows no redirect, and no proxy of the environment."""
+    """The worker's one HTTP client; it follows no redirect, and no proxy of the environment.
 
-    def __init__(self) -> None:
+    ``patience`` is in seconds between two pieces: a long prompt takes minutes to be read.
+    """
+
+    def __init__(self, *, patience: float = 300) -> None:
+        self._patience = patience
         self._session: aiohttp.ClientSession | None = None
 
     async def open(self) -> None:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0),
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=_TIMEOUT,
+            timeout=aiohttp.ClientTimeout(
+                total=None, sock_connect=_CONNECT_SECONDS, sock_read=self._patience
+            ),
             auto_decompress=False,
             read_bufsize=1 << 18,
         )
@@ -60,7 +68,7 @@ class Passage:
         body = request.body
         if fields.get("model") != upstream.model:  # listed here under another name than over there
             body = orjson.dumps({**fields, "model": upstream.model})
-        async with _as_problems(), self._post(upstream, request.id, body) as response:
+        async with _as_problems(), await self._post(upstream, request.id, body) as response:
             if response.status in (401, 403) or response.status in range(300, 400):
                 raise _unfit(
                     f"Le service du modèle refuse ({response.status}) : vérifiez adresse et clé."
@@ -74,9 +82,9 @@ class Passage:
                 await reply.write(data)
             await reply.end()
 
-    def _post(
+    async def _post(
         self, upstream: Upstream, request_id: str, body: bytes
-    ) -> aiohttp.client._RequestContextManager:
+    ) -> aiohttp.ClientResponse:
         if self._session is None:
             raise _unfit("Le service n'est pas encore ouvert.", 503)
         headers = {
@@ -86,22 +94,35 @@ class Passage:
         }
         if upstream.key:
             headers["authorization"] = f"Bearer {upstream.key}"
-        address = f"{upstream.base_url.rstrip('/')}/chat/completions"
-        return self._session.post(address, data=body, headers=headers, allow_redirects=False)
+        send = functools.partial(
+            self._session.post,
+            f"{upstream.base_url.rstrip('/')}/chat/completions",
+            data=body,
+            headers=headers,
+            allow_redirects=False,
+        )
+        try:
+            return await send()
+        except _DEAD_IN_THE_POOL:
+            return await send()  # the server had closed a connection that we kept
 
 
 @asynccontextmanager
 async def _as_problems() -> AsyncIterator[None]:
+    """Turn what the client library raises into problems, without the causes: some carry the key."""
     try:
         yield
-    except TimeoutError as error:  # aiohttp's ServerTimeoutError is one
-        raise _unfit("Le service du modèle n'a pas répondu à temps : réessayez.", 504) from error
-    except aiohttp.ClientError as error:
-        raise _unfit("Le service du modèle ne répond pas : réessayez plus tard.") from error
+    except TimeoutError:  # aiohttp's ServerTimeoutError is one
+        raise _unfit("Le service du modèle n'a pas répondu à temps : réessayez.", 504) from None
+    except aiohttp.ClientError:
+        raise _unfit("Le service du modèle ne répond pas : réessayez plus tard.") from None
 
 
 async def _relay_error(response: aiohttp.ClientResponse, reply: Reply) -> None:
-    body = await response.content.read(_ERROR_LIMIT)
+    try:
+        body = await response.content.readexactly(_ERROR_LIMIT)
+    except asyncio.IncompleteReadError as whole:  # as is expected of an error
+        body = whole.partial
     status = response.status if response.status in (503, 504) else 502
     if _is_openai_error(body):
         await reply.json(body, status)
@@ -129,4 +150,6 @@ def _kept(response: aiohttp.ClientResponse) -> list[Header]:
         for key, value in response.raw_headers
         if key.decode("latin-1").lower() not in dropped
     ]
-    return kept if any(key == JSON[0] for key, _ in kept) else [*kept, JSON]
+    if not any(key == JSON[0] for key, _ in kept):
+        kept.append(JSON)
+    return [*kept, WRITTEN_BY]

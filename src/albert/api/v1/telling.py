@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 
-from albert.api.asgi import STREAM_HEADERS, Header, Reply
+from albert.api.asgi import STREAM_HEADERS, WRITTEN_BY, Reply
 from albert.api.v1.asked import Asked
 from albert.assistant.contract import Answerer, Event, Finish, Piece, Question, Sources
 from albert.domain.documents import Chunk
@@ -15,8 +15,6 @@ from albert.inference.contract import Embedder
 from albert.wire.citations import citation
 from albert.wire.openai import Completion, Provenance, Usage, usage
 from albert.wire.sse import DONE
-
-WRITTEN_BY: Header = (b"x-albert-ai", b"This answer was written by an automated system (AI)")
 
 
 @asynccontextmanager
