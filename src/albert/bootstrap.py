@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+import aiohttp
+
 from albert import __version__
-from albert.assistant.contract import Answerer
+from albert.assistant.contract import EXTRACTIVE, Answerer
 from albert.assistant.extractive import ExtractiveAnswerer
 from albert.assistant.generative import ModelAnswerer
 from albert.assistant.scope import LearnedScope
@@ -19,13 +21,15 @@ from albert.corpus.install import Place
 from albert.corpus.manifest import Manifest
 from albert.corpus.report import BuildReport
 from albert.corpus.store import CorpusStore
-from albert.domain.errors import CorpusError, CorpusMissing, DiskFull, HomeError, HomeTooNew
+from albert.domain.documents import SourceName
+from albert.domain.errors import CorpusMissing, DiskFull, HomeError, HomeTooNew
 from albert.index.engines.embedded import EmbeddedEngine
-from albert.inference.contract import ChatModel
 from albert.inference.e5 import E5Embedder
+from albert.inference.openai_compatible import OpenAIChatModel
 from albert.lexicon.acronyms import Lexicon
 from albert.prompt.template import TemplatePrompter
 from albert.retrieval.hybrid import HybridRetriever
+from albert.serving.llama_cpp import LlamaCppServer
 from albert.settings import Home, Settings
 
 FORMAT = 1
@@ -81,6 +85,29 @@ def corpus_inputs(home: Home) -> list[Inputs]:
         )
         for manifest in manifests(home)
     ]
+
+
+ANSWERING = frozenset({SourceName("service-public"), SourceName("travail-emploi")})
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Where a language model answers in OpenAI's form; ``window`` in tokens."""
+
+    name: str
+    base_url: str
+    model: str
+    key: str = field(repr=False)
+    window: int
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """All that answers, by name, which of them answers by default, and the models behind."""
+
+    answerers: Mapping[str, Answerer]
+    default: str
+    served: tuple[Served, ...]
 
 
 class Corpus:
@@ -150,14 +177,56 @@ class Albert:
     def retriever(self) -> HybridRetriever:
         return HybridRetriever(self.engine, self.embedder, expand=self.lexicon.expand)
 
+    @property
+    def answering_sources(self) -> frozenset[SourceName]:
+        """The sources that answers come from: the State's own words, not its users'."""
+        return ANSWERING
+
+    @asynccontextmanager
+    async def models(self, name: str = "") -> AsyncIterator[Models]:
+        """Start the language model of the settings, or ``name``, and give all that answers.
+
+        ``name`` is a GGUF file, or a model served at the address of the settings;
+        without any, and for ``"albert-extractif"``, extraction answers alone.
+
+        Raises:
+            ModelFileInvalid, InferenceError: the model cannot be started.
+        """
+        extractive = self.extractive()
+        wanted = name or self.settings.model
+        async with AsyncExitStack() as stack:
+            if wanted in ("", EXTRACTIVE):
+                yield Models({EXTRACTIVE: extractive}, EXTRACTIVE, ())
+                return
+            served = await self._served(wanted, stack)
+            session = await stack.enter_async_context(aiohttp.ClientSession())
+            chat = OpenAIChatModel(
+                served.base_url, served.model, key=served.key, window=served.window, session=session
+            )
+            answerer = ModelAnswerer(
+                self.retriever, TemplatePrompter(), chat, newest=self.corpus.newest
+            )
+            yield Models({served.name: answerer, EXTRACTIVE: extractive}, served.name, (served,))
+
+    async def _served(self, wanted: str, stack: AsyncExitStack) -> Served:
+        settings = self.settings
+        path = Path(wanted).expanduser()
+        if settings.model_url and not path.suffix == ".gguf":
+            key = settings.model_key.get_secret_value()
+            return Served(wanted, settings.model_url, wanted, key, settings.model_window)
+        self.home.logs.mkdir(exist_ok=True, mode=0o700)
+        server = await stack.enter_async_context(
+            LlamaCppServer(
+                path,
+                name=path.stem,
+                log=self.home.logs / "llama.cpp.log",
+                window=settings.model_window,
+            )
+        )
+        return Served(path.stem, server.base_url, path.stem, server.key, server.window)
+
     def extractive(self) -> ExtractiveAnswerer:
         """The answerer that needs no language model."""
         return ExtractiveAnswerer(
             self.retriever, self.embedder, scope=LearnedScope.load(), newest=self.corpus.newest
-        )
-
-    def with_model(self, model: ChatModel) -> Answerer:
-        """An answerer whose words are a language model's."""
-        return ModelAnswerer(
-            self.retriever, TemplatePrompter(), model, newest=self.corpus.newest
         )

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
+import threading
 from enum import StrEnum
 from typing import Annotated
 
@@ -34,8 +37,11 @@ def build(
         ),
     ] = Wait.words,
     force: Annotated[bool, typer.Option("--force", help="Refait l'index des mots.")] = False,
+    background: Annotated[bool, typer.Option("--background", hidden=True)] = False,
 ) -> None:
     """Construit l'index des mots, puis les vecteurs qui manquent ; se reprend où il en était."""
+    if background:
+        _stand_back()
     one = albert()
     learn_words(one, force=force)
     if wait is Wait.words:
@@ -62,6 +68,17 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="En JSON.")] = F
         show(f"Construit le {metadata.created}, pour le modèle {metadata.model}.")
     if not current:
         show("Le corpus a changé depuis : lancez « albert index build ».")
+
+
+def _stand_back() -> None:
+    """Leave the cores to others, and end with the process that holds our standard input."""
+    os.nice(10)
+
+    def watch() -> None:
+        sys.stdin.buffer.read()
+        os._exit(0)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _told(coverage: Coverage) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
-from albert.bootstrap import Albert, corpus_inputs
+from albert.bootstrap import Albert, corpus_inputs, manifests
 from albert.cli.console import bar, say
 from albert.corpus.build import build as build_corpus
 from albert.corpus.build import fingerprint
@@ -26,6 +26,12 @@ from albert.lexicon.acronyms import mine
 
 NEEDED = ("service-public", "travail-emploi")
 """The sources that answers come from; the others are welcome."""
+
+
+def missing(albert: Albert) -> list[str]:
+    """Return the needed sources that are not installed yet."""
+    have = {manifest.dataset for manifest in manifests(albert.home)}
+    return [name for name in NEEDED if name not in have]
 
 
 def origins(said: str) -> list[Origin | Path]:
