@@ -2,23 +2,62 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from difflib import get_close_matches
 from typing import Literal
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
-Origin = Literal["official", "registry"]
+from albert.domain.errors import SettingInvalid
 
 
-class Settings(BaseSettings):
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where everything lies in the data folder."""
+
+    root: Path
+
+    @property
+    def format(self) -> Path:
+        return self.root / "format"
+
+    @property
+    def sources(self) -> Path:
+        return self.root / "sources"
+
+    @property
+    def corpus(self) -> Path:
+        return self.root / "corpus.sqlite"
+
+    @property
+    def index(self) -> Path:
+        return self.root / "index"
+
+    @property
+    def lexicon(self) -> Path:
+        return self.root / "lexicon.json"
+
+    @property
+    def secrets(self) -> Path:
+        return self.root / "secrets"
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "logs"
+
+
+class Settings(BaseModel):
     """Read from the environment, prefix ``ALBERT_`` (``ALBERT_PORT=9000``).
 
-    An unknown or ill-formed ``ALBERT_…`` variable is an error, so that a typing
+    ``load`` refuses an unknown or ill-formed ``ALBERT_…`` variable, so that a typing
     mistake is not a silent default.
     """
 
-    model_config = SettingsConfigDict(env_prefix="ALBERT_", extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
     home: Path = Field(Path("~/.local/share/albert"), description="Dossier de données")
     host: str = Field("127.0.0.1", description="Adresse d'écoute")
@@ -43,3 +82,36 @@ class Settings(BaseSettings):
     model_key: SecretStr = Field(SecretStr(""), description="Clé de ce service")
     model_window: int = Field(4096, ge=256, description="Jetons que le modèle peut lire")
     limit: int = Field(5, ge=1, le=50, description="Nombre d'extraits retenus pour répondre")
+    npm_registry: str = Field(
+        "",
+        validation_alias="NPM_CONFIG_REGISTRY",
+        description="Adresse du registre npm, si ce n'est celle du client npm",
+    )
+
+
+def load(environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings from the environment of the process, or from another one.
+
+    Raises:
+        SettingInvalid: an ``ALBERT_…`` variable is unknown or ill-formed; the message names it.
+    """
+    given = os.environ if environment is None else environment
+    known = {f"ALBERT_{name.upper()}": name for name in Settings.model_fields}
+    del known["ALBERT_NPM_REGISTRY"]
+    unknown = sorted(name for name in given if name.startswith("ALBERT_") and name not in known)
+    if unknown:
+        near = get_close_matches(unknown[0], known, n=1)
+        hint = f" : vouliez-vous dire {near[0]} ?" if near else "."
+        raise SettingInvalid(f"Le réglage {unknown[0]} n'existe pas{hint}")
+    values = {field: given[name] for name, field in known.items() if name in given}
+    if "NPM_CONFIG_REGISTRY" in given:
+        values["NPM_CONFIG_REGISTRY"] = given["NPM_CONFIG_REGISTRY"]
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        mistake = error.errors()[0]
+        name = "_".join(str(part) for part in mistake["loc"]).upper()
+        raise SettingInvalid(
+            f"Le réglage ALBERT_{name} est incorrect ({mistake['msg']}) : "
+            "« docs/reglages.md » dit ce qu'il accepte."
+        ) from error

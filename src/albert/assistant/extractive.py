@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from albert.assistant.contract import EXTRACTIVE, Citation, Event, Finish, Piece, Question, Sources
 from albert.assistant.finding import checked, find, in_context
-from albert.assistant.phrases import NOT_FOUND, QUOTED, dated, french_date
+from albert.assistant.phrases import NOT_FOUND, QUOTED, dated, french_date, listed
 from albert.assistant.scope import Scope
 from albert.assistant.units import Unit, quote, units
-from albert.domain.documents import PUBLISHERS, Chunk, Hit
+from albert.domain.documents import Chunk, Hit
 from albert.inference.contract import Embedder, Vectors
 from albert.retrieval.contract import Retriever
 
@@ -69,7 +69,7 @@ class ExtractiveAnswerer:
         scored = await self._score(asked[None, :], hits)
         if not scored or not self._scope.admits(asked, [s.score for s in scored]):
             yield Sources(())
-            yield Piece(NOT_FOUND)
+            yield Piece(f"{NOT_FOUND}\n\n{dated(self._newest())}")
             yield Finish(citations=(), mode="extractive", answered=False)
             return
         citations = self._citations(scored)
@@ -77,7 +77,7 @@ class ExtractiveAnswerer:
         yield Piece(QUOTED)
         for piece in _told(citations):
             yield Piece(piece)
-        yield Piece(f"\n\n{dated(self._newest())}")
+        yield Piece(f"\n\n{listed(citations, self._newest())}")
         yield Finish(citations=tuple(citations), mode="extractive")
 
     async def _score(self, asked: Vectors, hits: Sequence[Hit]) -> list[_Scored]:
@@ -115,18 +115,16 @@ class ExtractiveAnswerer:
 
 
 def _told(citations: Sequence[Citation]) -> list[str]:
-    """Return the answer piece by piece: each sheet's heading, then its quotes, numbered."""
+    """Return the answer piece by piece: each sheet's title, then its quotes, numbered."""
     pieces: list[str] = []
     sheet = ""
     for number, citation in enumerate(citations, start=1):
         chunk = citation.chunk
         if chunk.sheet != sheet:
             sheet = chunk.sheet
-            publisher = PUBLISHERS.get(chunk.source)
-            by = f"{publisher.name}, {publisher.licence}" if publisher else chunk.source
-            of = f", fiche du {french_date(chunk.date)}" if chunk.date else ""
-            pieces.append(f"\n\n**{chunk.title}** ({by}{of})")
+            of = f" (fiche du {french_date(chunk.date)})" if chunk.date else ""
+            pieces.append(f"\n\n**{chunk.title}**{of}")
+        path = f"\n{' › '.join(chunk.headings)}" if chunk.headings else ""
         quoted = "\n".join(f"> {line}" for line in citation.quote.split("\n"))
-        path = f"\n{' › '.join(chunk.headings)}\n" if chunk.headings else "\n"
-        pieces.append(f"\n{path}\n{quoted}\n\n[{number}] {chunk.url}")
+        pieces.append(f"\n{path}\n{quoted} [{number}]")
     return pieces

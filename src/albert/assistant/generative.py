@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 
 from albert.assistant.contract import Citation, Event, Finish, Piece, Question, Sources
 from albert.assistant.finding import checked, find
-from albert.assistant.phrases import dated
+from albert.assistant.phrases import listed
 from albert.inference.contract import ChatModel
 from albert.prompt.contract import Prompter
 from albert.retrieval.contract import Retriever
@@ -52,6 +52,7 @@ class ModelAnswerer:
         yield Sources(prompt.quoted)
         async for piece in self._chat.stream(prompt.messages, question.sampling):
             yield Piece(piece)
-        if prompt.quoted:
-            yield Piece(f"\n\n{dated(self._newest())}")
-        yield Finish(citations=tuple(Citation(chunk) for chunk in prompt.quoted), mode="model")
+        citations = tuple(Citation(chunk) for chunk in prompt.quoted)
+        if citations:
+            yield Piece(f"\n\n{listed(citations, self._newest())}")
+        yield Finish(citations=citations, mode="model")

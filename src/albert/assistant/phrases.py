@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+from albert.assistant.contract import Citation
+from albert.domain.documents import PUBLISHERS
 
 QUOTED = (
     "Voici ce que disent les fiches officielles. Ce sont des citations, mot pour mot, "
@@ -35,3 +38,16 @@ def dated(newest: Mapping[str, str]) -> str:
     if not known:
         return NOTHING_SERVED
     return f"Fiches servies, date de la plus récente : {' ; '.join(known)}."
+
+
+def listed(citations: Sequence[Citation], newest: Mapping[str, str]) -> str:
+    """Return the numbered sources of an answer: sheet, path, date, publisher, address."""
+    lines = ["**Sources**"] if citations else []
+    for number, citation in enumerate(citations, start=1):
+        chunk = citation.chunk
+        publisher = PUBLISHERS.get(chunk.source)
+        said = [f"fiche du {french_date(chunk.date)}" if chunk.date else "fiche sans date"]
+        said += [publisher.name, publisher.licence] if publisher else [chunk.source]
+        path = " › ".join((chunk.title, *chunk.headings))
+        lines.append(f"[{number}] {path} ({', '.join(said)})\n    {chunk.url}")
+    return "\n".join([*lines, "", dated(newest)])

@@ -66,9 +66,7 @@ def build(
             if one.source == "service-public":
                 _add_publications(one, writer, source, tokens, workers, progress)
             elif one.source in _DIRECTORIES:
-                institutions = list(_DIRECTORIES[one.source](one.data))
-                source.institutions = len(institutions)
-                writer.add_institutions(institutions)
+                writer.add_institutions(_institutions(one, source))
             else:
                 _add_sheets(_READERS[one.source](one.data), writer, source, tokens, progress)
         if not report.sheets:
@@ -81,10 +79,19 @@ _READERS: dict[str, Callable[[Path], SheetSource]] = {
     "travail-emploi": TravailEmploi,
     "experiences": Experiences,
 }
-_DIRECTORIES: dict[str, Callable[[Path], Iterable[Institution]]] = {
-    "directory": lambda data: Directory(data).read(),
-    "france-services": lambda data: FranceServices(data).read(),
+_DIRECTORIES: dict[str, Callable[[Path], Directory | FranceServices]] = {
+    "directory": Directory,
+    "france-services": FranceServices,
 }
+
+
+def _institutions(one: Inputs, report: SourceReport) -> Iterator[Institution]:
+    for read in _DIRECTORIES[one.source](one.data).read():
+        if isinstance(read, Skipped):
+            report.pass_over(read)
+        else:
+            report.institutions += 1
+            yield read
 
 
 def _add_sheets(

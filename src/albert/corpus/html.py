@@ -23,6 +23,8 @@ class _Heading:
     title: str
     anchor: str
     seen: bool = False
+    orphans: list[str] = field(default_factory=list)
+    """Titles below it that had no text, as long as it has none itself."""
 
 
 @dataclass(slots=True)
@@ -59,17 +61,30 @@ class Outline:
         """Close the headings of ``level`` and below."""
         while self._open and self._open[-1].level >= level:
             heading = self._open.pop()
-            if not heading.seen:
-                self.add([heading.title])
+            if heading.seen:
+                continue
+            titles = [heading.title, *heading.orphans]
+            if self._open and not self._open[-1].seen:
+                self._open[-1].orphans.extend(titles)
+            else:
+                self.add(titles)
 
     def add(self, lines: Sequence[str]) -> None:
         """Add lines under the open headings."""
-        path = tuple(heading.title for heading in self._open)
-        fresh = sum(not heading.seen for heading in self._open)
-        for heading in self._open:
+        for depth, heading in enumerate(self._open, 1):
+            if heading.orphans:
+                orphans, heading.orphans = heading.orphans, []
+                self._put(depth, orphans)
+        self._put(len(self._open), lines)
+
+    def _put(self, depth: int, lines: Sequence[str]) -> None:
+        above = self._open[:depth]
+        path = tuple(heading.title for heading in above)
+        fresh = sum(not heading.seen for heading in above)
+        for heading in above:
             heading.seen = True
         if fresh or not self._stretches or self._stretches[-1].headings != path:
-            anchor = next((h.anchor for h in reversed(self._open) if h.anchor), "")
+            anchor = next((h.anchor for h in reversed(above) if h.anchor), "")
             self._stretches.append(_Stretch(path, fresh, anchor))
         self._stretches[-1].lines.extend(lines)
 
@@ -123,7 +138,7 @@ class _Walker:
     def __init__(self, into: Outline, *, flat: bool = False) -> None:
         self._outline = into
         self._flat = flat
-        self._base = into.level
+        self._base = 0
         self._depth = -1
         self._bullet = False
         self._text: list[str] = []

@@ -67,11 +67,12 @@ def _span(element: HtmlElement, name: str) -> int:
 
 
 def _is_header(cells: Sequence[HtmlElement]) -> bool:
-    """Whether a first row is one of titles: header cells, or nothing but bold text."""
+    """Whether a first row is one of titles: header cells, bold text, or an empty corner."""
     told = [cell for cell in cells if flat_text(cell)]
     if len(told) < 2:
         return False
-    return all(cell.tag == "th" or _is_bold(cell) for cell in told)
+    corner = told == list(cells[1:])
+    return corner or all(cell.tag == "th" or _is_bold(cell) for cell in told)
 
 
 def _is_bold(cell: HtmlElement) -> bool:

@@ -87,7 +87,12 @@ class Place:
         """Clear what a killed writer left, and put back what it had set aside. Wants the lock."""
         if not self.current.exists() and self._old.exists():
             self._old.rename(self.current)
-        for leftover in (self._old, self.fresh, self.unpacked):
+        self.clear()
+
+    def clear(self, *, downloads: bool = False) -> None:
+        """Remove what stands aside; partial downloads too where they are known to be bad."""
+        aside = (self._old, self.fresh, self.unpacked, *((self.partial,) if downloads else ()))
+        for leftover in aside:
             if leftover.exists():
                 shutil.rmtree(leftover)
 
@@ -118,9 +123,7 @@ class Place:
             self.current.rename(self._old)
             self.fresh.rename(self.current)
         _sync(self.folder)
-        for done in (self._old, self.fresh, self.unpacked, self.partial):
-            if done.exists():
-                shutil.rmtree(done)
+        self.clear(downloads=True)
 
 
 def installed(folder: Path, name: str) -> Manifest | None:

@@ -80,13 +80,13 @@ def loads(text: str, path: Path) -> Manifest:
 
 
 def _manifest(record: Mapping[str, object]) -> Manifest:
-    origin = next(each for each in get_args(Whence) if each == record["origin"])
+    origins: dict[object, Whence] = {each: each for each in get_args(Whence)}
     pieces, files = record["pieces"], record["files"]
     if not isinstance(pieces, list) or not isinstance(files, dict):
         raise TypeError("pieces and files")
     return Manifest(
         dataset=_str(record["dataset"]),
-        origin=origin,
+        origin=origins[record["origin"]],
         fetched_at=_str(record["fetched_at"]),
         pieces=tuple(_piece(each) for each in pieces),
         files={_str(name): _int(count) for name, count in files.items()},

@@ -39,8 +39,7 @@ async def pack(package: Package, into: Path, *, npm_registry: str | None, report
         SourceUnavailable: neither the client nor an address, or they do not answer.
         DownloadInvalid: the archive is not the one the registry describes.
     """
-    into.mkdir(parents=True, exist_ok=True)
-    npm = shutil.which("npm")
+    npm = await asyncio.to_thread(_client, into)
     if npm is None and not npm_registry:
         raise SourceUnavailable(
             "Le client npm est absent : installez-le, ou donnez l'adresse d'un registre dans "
@@ -53,6 +52,12 @@ async def pack(package: Package, into: Path, *, npm_registry: str | None, report
             if not npm_registry:
                 raise
     return await _from_address(package, into, npm_registry or "", report)
+
+
+def _client(folder: Path) -> str | None:
+    """Make the folder, and return where the npm client is."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return shutil.which("npm")
 
 
 async def _with_client(npm: str, package: Package, into: Path) -> Path:
@@ -75,7 +80,7 @@ async def _with_client(npm: str, package: Package, into: Path) -> Path:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
-    found = sorted(into.glob("*.tgz"))
+    found = await asyncio.to_thread(lambda: sorted(into.glob("*.tgz")))
     if process.returncode or not found:
         code = _CODE.search(complaint.decode(errors="replace"))
         told = f" ({code[1]})" if code else ""

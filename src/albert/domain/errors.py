@@ -26,6 +26,7 @@
     + DatasetInvalid       an evaluation file is not of the expected form
   x ServiceError           the service cannot start
     + PortInUse            another program listens there
+    + SettingInvalid       a setting is unknown or ill-formed
 
 Messages are read by public agents: French, one sentence, then what to do.
 Nothing here knows about HTTP; ``albert.api.errors`` gives each its status.
@@ -137,3 +138,7 @@ class ServiceError(AlbertError):
 
 class PortInUse(ServiceError):
     """Un autre programme écoute déjà sur ce port : changez ALBERT_PORT."""
+
+
+class SettingInvalid(ServiceError):
+    """Un réglage est incorrect."""

@@ -1,0 +1,232 @@
+"""Settings become objects here: the one place that chooses implementations."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import aiohttp
+
+from albert import __version__
+from albert.assistant.contract import EXTRACTIVE, Answerer
+from albert.assistant.extractive import ExtractiveAnswerer
+from albert.assistant.generative import ModelAnswerer
+from albert.assistant.scope import LearnedScope
+from albert.corpus.build import Inputs
+from albert.corpus.catalog import DATASETS
+from albert.corpus.install import Place
+from albert.corpus.manifest import Manifest
+from albert.corpus.report import BuildReport
+from albert.corpus.store import CorpusStore
+from albert.domain.documents import SourceName
+from albert.domain.errors import CorpusMissing, DiskFull, HomeError, HomeTooNew
+from albert.index.engines.embedded import EmbeddedEngine
+from albert.inference.e5 import E5Embedder
+from albert.inference.openai_compatible import OpenAIChatModel
+from albert.lexicon.acronyms import Lexicon
+from albert.prompt.template import TemplatePrompter
+from albert.retrieval.hybrid import HybridRetriever
+from albert.serving.llama_cpp import LlamaCppServer
+from albert.settings import Home, Settings
+
+FORMAT = 1
+"""Of the data folder; a folder of a later format is left alone."""
+
+
+def open_home(settings: Settings) -> Home:
+    """Make the data folder if there is none, and see that we may use it.
+
+    Raises:
+        HomeTooNew, HomeError, DiskFull
+    """
+    home = Home(settings.home.expanduser().absolute())
+    try:
+        home.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not home.format.exists():
+            home.format.write_text(f"{FORMAT}\n", "ascii")
+        found = home.format.read_text("ascii").strip()
+    except OSError as error:
+        if error.errno == 28:
+            raise DiskFull from error
+        raise HomeError(
+            f"Le dossier de données {str(home.root)!r} est inutilisable ({error.strerror}) : "
+            "changez ALBERT_HOME ou ses droits."
+        ) from error
+    if not found.isdigit():
+        raise HomeError(
+            f"{str(home.root)!r} n'est pas un dossier de données d'Albert : changez ALBERT_HOME."
+        )
+    if int(found) > FORMAT:
+        raise HomeTooNew
+    return home
+
+
+def manifests(home: Home) -> list[Manifest]:
+    """Return what is installed of each data set, in the order of the catalogue.
+
+    Raises:
+        CorpusError: a manifest is damaged.
+    """
+    found = (Place(home.sources, dataset.name).manifest() for dataset in DATASETS.values())
+    return [manifest for manifest in found if manifest is not None]
+
+
+def corpus_inputs(home: Home) -> list[Inputs]:
+    """Return the data that a corpus can be built from."""
+    return [
+        Inputs(
+            manifest.dataset,
+            Place(home.sources, manifest.dataset).data,
+            version="+".join(piece.sha256 or piece.address for piece in manifest.pieces),
+            origin=manifest.origin,
+        )
+        for manifest in manifests(home)
+    ]
+
+
+ANSWERING = frozenset({SourceName("service-public"), SourceName("travail-emploi")})
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Where a language model answers in OpenAI's form; ``window`` in tokens."""
+
+    name: str
+    base_url: str
+    model: str
+    key: str = field(repr=False)
+    window: int
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """All that answers, by name, which of them answers by default, and the models behind."""
+
+    answerers: Mapping[str, Answerer]
+    default: str
+    served: tuple[Served, ...]
+
+
+class Corpus:
+    """The corpus that is served now, followed from one build to the next."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stamp: tuple[int, int] | None = None
+        self._report = BuildReport()
+
+    @property
+    def report(self) -> BuildReport:
+        """What the current corpus holds; empty where there is none."""
+        try:
+            status = self._path.stat()
+        except FileNotFoundError:
+            return BuildReport()
+        stamp = (status.st_mtime_ns, status.st_ino)
+        if stamp != self._stamp:
+            try:
+                with closing(CorpusStore(self._path)) as store:
+                    self._report = store.report
+            except CorpusMissing:
+                self._report = BuildReport()
+            self._stamp = stamp
+        return self._report
+
+    def newest(self) -> Mapping[str, str]:
+        """Return the newest date (ISO 8601) of each source that has sheets."""
+        return {source.source: source.newest for source in self.report.sources if source.sheets}
+
+
+class Albert:
+    """Everything that answers, made on first use from one set of settings."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.home = open_home(settings)
+        self.version = __version__
+        self.corpus = Corpus(self.home.corpus)
+
+    @contextmanager
+    def store(self) -> Iterator[CorpusStore]:
+        """Open the corpus for a while.
+
+        Raises:
+            CorpusMissing, CorpusError
+        """
+        with closing(CorpusStore(self.home.corpus)) as store:
+            yield store
+
+    @cached_property
+    def embedder(self) -> E5Embedder:
+        return E5Embedder(threads=self.settings.embed_threads)
+
+    @cached_property
+    def engine(self) -> EmbeddedEngine:
+        return EmbeddedEngine(
+            self.home.index, model=E5Embedder.fingerprint, dimension=E5Embedder.dimension
+        )
+
+    @cached_property
+    def lexicon(self) -> Lexicon:
+        return Lexicon.load(self.home.lexicon)
+
+    @cached_property
+    def retriever(self) -> HybridRetriever:
+        return HybridRetriever(self.engine, self.embedder, expand=self.lexicon.expand)
+
+    @property
+    def answering_sources(self) -> frozenset[SourceName]:
+        """The sources that answers come from: the State's own words, not its users'."""
+        return ANSWERING
+
+    @asynccontextmanager
+    async def models(self, name: str = "") -> AsyncIterator[Models]:
+        """Start the language model of the settings, or ``name``, and give all that answers.
+
+        ``name`` is a GGUF file, or a model served at the address of the settings;
+        without any, and for ``"albert-extractif"``, extraction answers alone.
+
+        Raises:
+            ModelFileInvalid, InferenceError: the model cannot be started.
+        """
+        extractive = self.extractive()
+        wanted = name or self.settings.model
+        async with AsyncExitStack() as stack:
+            if wanted in ("", EXTRACTIVE):
+                yield Models({EXTRACTIVE: extractive}, EXTRACTIVE, ())
+                return
+            served = await self._served(wanted, stack)
+            session = await stack.enter_async_context(aiohttp.ClientSession())
+            chat = OpenAIChatModel(
+                served.base_url, served.model, key=served.key, window=served.window, session=session
+            )
+            answerer = ModelAnswerer(
+                self.retriever, TemplatePrompter(), chat, newest=self.corpus.newest
+            )
+            yield Models({served.name: answerer, EXTRACTIVE: extractive}, served.name, (served,))
+
+    async def _served(self, wanted: str, stack: AsyncExitStack) -> Served:
+        settings = self.settings
+        path = Path(wanted).expanduser()
+        if settings.model_url and not path.suffix == ".gguf":
+            key = settings.model_key.get_secret_value()
+            return Served(wanted, settings.model_url, wanted, key, settings.model_window)
+        self.home.logs.mkdir(exist_ok=True, mode=0o700)
+        server = await stack.enter_async_context(
+            LlamaCppServer(
+                path,
+                name=path.stem,
+                log=self.home.logs / "llama.cpp.log",
+                window=settings.model_window,
+            )
+        )
+        return Served(path.stem, server.base_url, path.stem, server.key, server.window)
+
+    def extractive(self) -> ExtractiveAnswerer:
+        """The answerer that needs no language model."""
+        return ExtractiveAnswerer(
+            self.retriever, self.embedder, scope=LearnedScope.load(), newest=self.corpus.newest
+        )

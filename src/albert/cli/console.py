@@ -1,0 +1,64 @@
+"""The terminal: what is said, where, and how work in progress is shown."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+OUT = Console(highlight=False, soft_wrap=True)
+ERR = Console(stderr=True, highlight=False, soft_wrap=True)
+"""Progress and remarks: the standard output is for what was asked."""
+
+
+def say(text: str) -> None:
+    """Print a remark, as it is."""
+    ERR.print(text, markup=False)
+
+
+def show(text: str = "") -> None:
+    """Print an answer, as it is."""
+    OUT.print(text, markup=False)
+
+
+def write(text: str) -> None:
+    """Print a piece of an answer at once, without ending the line."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+class Bar:
+    """One line of progress; where there is no terminal, a line at its beginning and end."""
+
+    def __init__(self, progress: Progress, label: str) -> None:
+        self._progress, self._label = progress, label
+        self._task = progress.add_task(label, total=None)
+        self._silent = not ERR.is_terminal
+        if self._silent:
+            say(f"{label} …")
+
+    def at(self, done: int, total: int | None, label: str | None = None) -> None:
+        """Show how much is done of how much, if that is known."""
+        self._progress.update(
+            self._task, completed=done, total=total, description=label or self._label
+        )
+
+
+@contextmanager
+def bar(label: str, *, in_bytes: bool = False) -> Iterator[Bar]:
+    """Show a progress bar while the body runs."""
+    amount: ProgressColumn = DownloadColumn() if in_bytes else MofNCompleteColumn()
+    columns = (TextColumn("{task.description}"), BarColumn(), amount, TimeRemainingColumn())
+    with Progress(*columns, console=ERR, disable=not ERR.is_terminal) as progress:
+        yield Bar(progress, label)

@@ -1,0 +1,169 @@
+"""Learning the sheets, step by step; each step does only what is not done yet."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import get_args
+
+from albert.bootstrap import Albert, corpus_inputs, manifests
+from albert.cli.console import bar, say
+from albert.corpus.build import build as build_corpus
+from albert.corpus.build import fingerprint
+from albert.corpus.catalog import DATASETS, Dataset, Origin
+from albert.corpus.fetch import Fetched, fetch
+from albert.corpus.fetch import Progress as FetchProgress
+from albert.corpus.report import BuildReport
+from albert.corpus.store import stored_inputs
+from albert.domain.errors import CorpusMissing, SourceUnavailable
+from albert.index.build import build as build_index
+from albert.index.builds import installed
+from albert.index.contract import Coverage
+from albert.index.embedding import Scope, embed_missing
+from albert.inference.e5 import E5Embedder
+from albert.lexicon.acronyms import mine
+
+NEEDED = ("service-public", "travail-emploi")
+"""The sources that answers come from; the others are welcome."""
+
+
+def missing(albert: Albert) -> list[str]:
+    """Return the needed sources that are not installed yet."""
+    have = {manifest.dataset for manifest in manifests(albert.home)}
+    return [name for name in NEEDED if name not in have]
+
+
+def origins(said: str) -> list[Origin | Path]:
+    """Read an order of origins: ``official``, ``registry`` or a path, between commas."""
+    known = get_args(Origin)
+    return [part if part in known else Path(part).expanduser() for part in said.split(",") if part]
+
+
+async def fetch_all(
+    albert: Albert,
+    names: Sequence[str],
+    *,
+    said: str,
+    npm_registry: str | None,
+    force: bool = False,
+) -> list[Fetched]:
+    """Bring data sets home, one after the other, and say where each comes from.
+
+    Raises:
+        SourceUnavailable: one that is asked for by name is out of reach.
+        CorpusError, DiskFull, HomeBusy
+    """
+    done = []
+    for name in names or list(DATASETS):
+        try:
+            done.append(await _fetch_one(albert, DATASETS[name], said, npm_registry, force))
+        except SourceUnavailable as error:
+            if names or name in NEEDED:
+                raise
+            say(f"  {name} : passé ({error})")
+    return done
+
+
+async def _fetch_one(
+    albert: Albert, dataset: Dataset, said: str, npm_registry: str | None, force: bool
+) -> Fetched:
+    with bar(f"Téléchargement de {dataset.name}", in_bytes=True) as line:
+
+        def progress(now: FetchProgress) -> None:
+            line.at(now.done, now.total, f"{dataset.name} : {_STEPS[now.step]} {now.name}")
+
+        got = await fetch(
+            dataset,
+            origins=origins(said),
+            folder=albert.home.sources,
+            official_timeout=albert.settings.official_timeout,
+            npm_registry=npm_registry,
+            progress=progress,
+            force=force,
+        )
+    for one in got.skipped:
+        say(f"  {dataset.name} : {_ORIGINS.get(one.name, one.name)} passée ({one.reason})")
+    whence = _ORIGINS.get(got.manifest.origin, got.manifest.origin)
+    what = "nouvelles données" if got.changed else "données inchangées"
+    addresses = ", ".join(dict.fromkeys(piece.address for piece in got.manifest.pieces))
+    say(f"  {dataset.name} : {what}, {whence} ({addresses})")
+    return got
+
+
+_STEPS = {"download": "téléchargement", "unpack": "ouverture", "install": "installation"}
+_ORIGINS = {
+    "official": "origine officielle",
+    "registry": "registre de paquets",
+    "local": "fichier local",
+}
+
+
+def learn_corpus(albert: Albert, *, force: bool = False) -> BuildReport:
+    """Read and cut the sheets, unless that was done with the same data.
+
+    Raises:
+        CorpusMissing: nothing was fetched.
+        CorpusError, DiskFull
+    """
+    inputs = corpus_inputs(albert.home)
+    if not inputs:
+        raise CorpusMissing
+    tokens = albert.settings.chunk_tokens
+    if not force and stored_inputs(albert.home.corpus) == fingerprint(inputs, tokens):
+        return albert.corpus.report
+    with bar("Lecture des fiches") as line:
+        report = build_corpus(
+            inputs,
+            albert.home.corpus,
+            tokens=tokens,
+            workers=os.cpu_count() or 1,
+            progress=lambda source, done, total: line.at(done, total, f"Lecture de {source}"),
+        )
+    with albert.store() as store:
+        mine(store.sheets()).save(albert.home.lexicon)
+    say(f"{report.sheets} fiches lues, {report.chunks} extraits.")
+    for name, reason in report.errors:
+        say(f"  fichier passé : {name} ({reason})")
+    return report
+
+
+def learn_words(albert: Albert, *, force: bool = False) -> None:
+    """Build the index of words, unless it stands for this very corpus."""
+    with albert.store() as store:
+        have = installed(albert.home.index)
+        model = E5Embedder.fingerprint
+        if not force and have and (have.fingerprint, have.model) == (store.inputs, model):
+            return
+        total = store.report.chunks
+        with bar("Index des mots") as line:
+            build_index(
+                store.chunks(),
+                store.sheets(),
+                albert.home.index,
+                model=model,
+                dimension=E5Embedder.dimension,
+                fingerprint=store.inputs,
+                progress=lambda done: line.at(done, total),
+            )
+    say(f"Index des mots prêt : {total} extraits.")
+
+
+async def learn_vectors(albert: Albert, scope: Scope) -> Coverage:
+    """Compute the vectors that are missing; what was computed before is kept for ever."""
+    with bar("Vecteurs des fiches") as line:
+
+        def progress(now: Coverage) -> None:
+            if now.sheets_embedded < now.sheets or scope == "sheets":
+                line.at(now.sheets_embedded, now.sheets, "Vecteurs des fiches")
+            else:
+                line.at(now.passages_embedded, now.chunks, "Vecteurs des extraits")
+
+        return await embed_missing(
+            albert.home.index,
+            albert.embedder,
+            model=E5Embedder.fingerprint,
+            scope=scope,
+            workers=albert.settings.embed_threads,
+            progress=progress,
+        )

@@ -1,0 +1,159 @@
+"""``albert up``: learn what is not learnt yet, then serve until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+import typer
+import uvloop
+
+from albert.api.app import create_app
+from albert.api.keys import digest_of, ensure_key
+from albert.api.run import listen, serve
+from albert.api.services import Services, SourceStatus, Status, Upstream
+from albert.bootstrap import Albert, Models
+from albert.cli.console import say
+from albert.cli.learn import fetch_all, learn_corpus, learn_words, missing
+from albert.cli.start import albert
+from albert.domain.errors import SearchError
+from albert.index.contract import Coverage
+
+
+def up(
+    model: Annotated[
+        str,
+        typer.Option(
+            "--model",
+            help="Modèle de langue : un fichier .gguf, ou un nom servi à ALBERT_MODEL_URL. "
+            "Sans modèle, Albert répond par des citations.",
+        ),
+    ] = "",
+    whence: Annotated[
+        str | None,
+        typer.Option("--from", metavar="official|registry|CHEMIN", help="Origine des fiches."),
+    ] = None,
+) -> None:
+    """Apprend les fiches si ce n'est fait, puis sert l'API ; Ctrl-C arrête tout."""
+    one = albert()
+    settings = one.settings
+    listen(settings.host, settings.port).close()  # better told before minutes of work
+    needed = missing(one)
+    if needed:
+        say("Albert apprend les fiches officielles (une seule fois).")
+        asyncio.run(
+            fetch_all(
+                one,
+                needed,
+                said=whence or settings.corpus_from,
+                npm_registry=settings.npm_registry or None,
+            )
+        )
+    learn_corpus(one)
+    learn_words(one)
+    uvloop.run(_serve(one, model))
+
+
+async def _serve(one: Albert, model: str) -> None:
+    key, created = ensure_key(one.home.secrets)
+    async with one.models(model) as models, _vectors(one):
+        app = create_app(_services(one, models, digest_of(key)))
+        await serve(
+            app,
+            one.settings.host,
+            one.settings.port,
+            lambda address: _welcome(one, models, address, key if created else ""),
+            root_path=one.settings.root_path,
+        )
+    say("Albert est arrêté.")
+
+
+def _services(one: Albert, models: Models, digest: str) -> Services:
+    async def warm() -> None:
+        await one.embedder.warm_up()
+        one.engine.coverage()
+
+    async def close() -> None:
+        one.embedder.close()
+
+    return Services(
+        answerers=models.answerers,
+        default_model=models.default,
+        embedder=one.embedder,
+        retriever=one.retriever,
+        status=lambda: _status(one, models),
+        key_digest=digest,
+        upstreams={s.name: Upstream(s.base_url, s.model, s.key) for s in models.served},
+        open=warm,
+        close=close,
+    )
+
+
+def _status(one: Albert, models: Models) -> Status:
+    coverage: Coverage | None
+    try:
+        coverage = one.engine.coverage()
+        detail = "" if _complete(coverage) else "Les vecteurs se calculent encore."
+    except SearchError as error:
+        coverage, detail = None, str(error)
+    return Status(
+        version=one.version,
+        corpus=tuple(
+            SourceStatus(source=s.source, sheets=s.sheets, newest=s.newest, origin=s.origin)
+            for s in one.corpus.report.sources
+            if s.sheets
+        ),
+        coverage=coverage,
+        models=tuple(models.answerers),
+        detail=detail,
+    )
+
+
+def _complete(coverage: Coverage) -> bool:
+    return (coverage.passages_embedded, coverage.sheets_embedded) == (
+        coverage.chunks,
+        coverage.sheets,
+    )
+
+
+def _welcome(one: Albert, models: Models, address: str, key: str) -> None:
+    report = one.corpus.report
+    dates = ", ".join(f"{s} {date}" for s, date in one.corpus.newest().items())
+    coverage = one.engine.coverage()
+    say(f"{report.sheets} fiches, {report.chunks} extraits ; les plus récentes : {dates}.")
+    if not _complete(coverage):
+        say(
+            f"Vecteurs : {coverage.passages_embedded}/{coverage.chunks} extraits ; le reste se "
+            "calcule en arrière-plan (albert index status), Albert répond déjà."
+        )
+    if key:
+        say(f"Votre clé, montrée cette seule fois (gardée dans {one.home.secrets}) : {key}")
+    say(f"Réponses par : {models.default}")
+    say(f"Albert répond sur {address}")
+    say('Essayez, dans un autre terminal : .venv/bin/albert ask "Comment refaire un passeport ?"')
+
+
+@asynccontextmanager
+async def _vectors(one: Albert) -> AsyncIterator[None]:
+    """Compute the missing vectors in a process of low priority that ends with this one."""
+    if _complete(one.engine.coverage()):
+        yield
+        return
+    one.home.logs.mkdir(exist_ok=True, mode=0o700)
+    with (one.home.logs / "vectors.log").open("ab") as log:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "albert", "index", "build", "--wait", "all", "--background"),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # Ctrl-C is for us: we stop it in order
+        )
+    try:
+        yield
+    finally:
+        if process.returncode is None:
+            process.kill()  # what it computed is kept: it appends whole records
+        await process.wait()
