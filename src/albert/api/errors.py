@@ -78,6 +78,7 @@ ROWS: dict[type[errors.AlbertError], Row] = {
     errors.DatasetInvalid: Row(400, INVALID, "dataset_invalid"),
     errors.ServiceError: Row(500, SERVER, "service_error"),
     errors.PortInUse: Row(500, SERVER, "port_in_use"),
+    errors.SettingInvalid: Row(500, SERVER, "setting_invalid"),
 }
 
 
