@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import aiohttp
@@ -15,7 +15,6 @@ from albert.domain.errors import InferenceError, ModelUnreachable
 from albert.inference import refusals
 from albert.inference.event_stream import EventStream
 
-_DEAD_IN_THE_POOL = (aiohttp.ServerDisconnectedError, aiohttp.ClientConnectionResetError)
 _ALONE = (
     bytes(range(33, 65)) + bytes(range(91, 97)) + bytes(range(123, 127)) + bytes(range(206, 256))
 )
@@ -45,8 +44,13 @@ class OpenAIChatModel:
         window: int,
         session: aiohttp.ClientSession,
         timeouts: Timeouts = Timeouts(),
+        extra: Mapping[str, object] | None = None,
     ) -> None:
-        """Raise InferenceError if the address or the key cannot be one."""
+        """``extra`` joins each request's body, for what one engine needs beyond the standard.
+
+        Raises:
+            InferenceError: the address or the key cannot be one.
+        """
         if not base_url.startswith(("http://", "https://")):
             raise InferenceError(
                 "L'adresse du service du modèle doit commencer par http:// ou https:// : "
@@ -60,10 +64,12 @@ class OpenAIChatModel:
         self.model = model
         self.window = window
         self._address = base_url.rstrip("/") + "/chat/completions"
-        self._headers = {"Accept": "text/event-stream", "Content-Type": "application/json"}
+        # llama.cpp drops a connection after a stream without a word: it must not be pooled
+        self._headers = {"Connection": "close", "Content-Type": "application/json"}
         if key:
             self._headers["Authorization"] = f"Bearer {key}"
         self._session = session
+        self._extra = dict(extra or {})
         self._timeouts = timeouts
 
     def count(self, text: str) -> int:
@@ -92,7 +98,7 @@ class OpenAIChatModel:
             ModelUnreachable: it does not answer, is too slow, or stops half-way.
             InferenceError: it refuses the key or the request, or answers nonsense.
         """
-        body = orjson.dumps(_body(self.model, messages, sampling))
+        body = orjson.dumps(_body(self.model, messages, sampling) | self._extra)
         finished = False
         with self._translated():
             response = await self._post(body)
@@ -111,7 +117,9 @@ class OpenAIChatModel:
         """Open the answer's stream, or raise what its status means."""
         try:
             response = await self._open(body)
-        except _DEAD_IN_THE_POOL:
+        except aiohttp.ClientConnectorError:
+            raise
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
             response = await self._open(body)  # the server had closed a pooled connection
         if response.status == 200 and response.content_type == "text/event-stream":
             return response
