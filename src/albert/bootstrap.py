@@ -211,7 +211,7 @@ class Albert:
     async def _served(self, wanted: str, stack: AsyncExitStack) -> Served:
         settings = self.settings
         path = Path(wanted).expanduser()
-        if settings.model_url and not path.suffix == ".gguf":
+        if settings.model_url and path.suffix != ".gguf":
             key = settings.model_key.get_secret_value()
             return Served(wanted, settings.model_url, wanted, key, settings.model_window)
         self.home.logs.mkdir(exist_ok=True, mode=0o700)

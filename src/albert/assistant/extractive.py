@@ -81,7 +81,9 @@ class ExtractiveAnswerer:
         yield Finish(citations=tuple(citations), mode="extractive")
 
     async def _score(self, asked: Vectors, hits: Sequence[Hit]) -> list[_Scored]:
-        found = [(hit.chunk, rank, unit) for rank, hit in enumerate(hits) for unit in units(hit.chunk)]
+        found = [
+            (hit.chunk, rank, unit) for rank, hit in enumerate(hits) for unit in units(hit.chunk)
+        ]
         if not found:
             return []
         vectors = await self._embedder.embed([unit.text for _, _, unit in found], role="document")

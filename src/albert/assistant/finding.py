@@ -32,7 +32,7 @@ def checked(text: str) -> str:
         raise QuestionInvalid(
             f"La question compte {len(question)} caractères : {LONGEST} au plus, raccourcissez-la."
         )
-    if any(ord(c) < 32 and c not in "\n\r\t" or ord(c) == 127 for c in question):
+    if any((ord(c) < 32 and c not in "\n\r\t") or ord(c) == 127 for c in question):
         raise QuestionInvalid(
             "La question contient des caractères de contrôle : retirez-les, puis recommencez."
         )

@@ -105,7 +105,8 @@ def search(
     """Montre les extraits des fiches qui répondent le mieux."""
     text = checked(" ".join(query))
     sources = [SourceName(_one_of(name, list(PUBLISHERS), "source")) for name in source or ()]
-    audiences = [a for a in AUDIENCES if a in {_one_of(n, AUDIENCES, "public") for n in audience or ()}]
+    publics = {_one_of(name, AUDIENCES, "public") for name in audience or ()}
+    audiences = [known for known in AUDIENCES if known in publics]
     found = asyncio.run(_search(albert(), text, limit, sources, audiences))
     if as_json:
         show(orjson.dumps(found).decode())
@@ -169,7 +170,7 @@ async def _answerer(one: Albert, model: str) -> AsyncIterator[Any]:  # a functio
 
         async def locally(turns: list[Message], limit: int) -> AsyncIterator[Told]:
             question = Question(
-                turns[-1].content,
+                text=turns[-1].content,
                 history=tuple(turns[:-1]),
                 limit=limit,
                 where=Filter(sources=one.answering_sources),

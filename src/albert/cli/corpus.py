@@ -165,5 +165,3 @@ def _show_heading(sheet: Sheet) -> None:
     show(f"{by.name}, {by.licence} — fiche du {sheet.date or '(sans date)'}")
     show(f"{sheet.kind} · {', '.join(sheet.audiences) or 'tous publics'} · {sheet.theme}")
     show(sheet.url)
-
-

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import get_args
 
 from albert.bootstrap import Albert, corpus_inputs, manifests
 from albert.cli.console import bar, say
@@ -28,6 +27,9 @@ NEEDED = ("service-public", "travail-emploi")
 """The sources that answers come from; the others are welcome."""
 
 
+_ORIGIN: dict[str, Origin] = {"official": "official", "registry": "registry"}
+
+
 def missing(albert: Albert) -> list[str]:
     """Return the needed sources that are not installed yet."""
     have = {manifest.dataset for manifest in manifests(albert.home)}
@@ -36,8 +38,8 @@ def missing(albert: Albert) -> list[str]:
 
 def origins(said: str) -> list[Origin | Path]:
     """Read an order of origins: ``official``, ``registry`` or a path, between commas."""
-    known = get_args(Origin)
-    return [part if part in known else Path(part).expanduser() for part in said.split(",") if part]
+    parts = [part.strip() for part in said.split(",") if part.strip()]
+    return [_ORIGIN[part] if part in _ORIGIN else Path(part).expanduser() for part in parts]
 
 
 async def fetch_all(

@@ -25,7 +25,7 @@ class Remote:
 
     session: aiohttp.ClientSession
 
-    async def post(self, path: str, body: dict[str, object]) -> Any:  # the service's own JSON
+    async def post(self, path: str, body: dict[str, object]) -> Any:  # noqa: ANN401 - any JSON
         async with self.session.post(path, json=body) as answer:
             await _checked(answer)
             return orjson.loads(await answer.read())

@@ -86,7 +86,9 @@ def _services(one: Albert, models: Models, digest: str) -> Services:
         retriever=one.retriever,
         status=lambda: _status(one, models),
         key_digest=digest,
-        upstreams={s.name: Upstream(s.base_url, s.model, s.key) for s in models.served},
+        upstreams={
+            s.name: Upstream(base_url=s.base_url, model=s.model, key=s.key) for s in models.served
+        },
         open=warm,
         close=close,
     )

@@ -202,7 +202,7 @@ class CorpusStore:
 
 
 def stored_inputs(path: Path) -> str:
-    """Return what the corpus at ``path`` was made from, or nothing where there is none to be read."""
+    """Return what the corpus at ``path`` was made from; nothing where none can be read."""
     try:
         with closing(CorpusStore(path)) as store:
             return store.inputs

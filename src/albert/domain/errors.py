@@ -73,7 +73,7 @@ class DownloadInvalid(CorpusError):
 
 
 class CorpusMissing(CorpusError):
-    """Aucune fiche n'est installée : lancez « albert corpus fetch » puis « albert corpus build »."""
+    """Aucune fiche n'est installée : « albert corpus fetch », puis « albert corpus build »."""
 
 
 class SheetNotFound(CorpusError):
