@@ -21,7 +21,7 @@ from typing import TypeVar
 
 from albert.domain.errors import DiskFull, HomeBusy, IndexIncompatible, IndexNotFound
 
-FORMAT = 1
+FORMAT = 2
 """Raised when a build of an earlier version can no longer be read."""
 
 _ROOM = 1 << 20

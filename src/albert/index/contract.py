@@ -15,7 +15,7 @@ Vector = NDArray[np.float32]
 """Unit norm, shape ``(dimension,)``."""
 
 Level = Literal["passages", "sheets"]
-"""What a vector stands for: one passage, or a whole sheet (title, introduction, headings)."""
+"""What is ranked: passages, or whole sheets (by vector: title, introduction, headings)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +78,14 @@ class SearchEngine(Protocol):
     the authority on the rest.
     """
 
-    async def lexical(self, query: str, *, limit: int, where: Filter = EVERYTHING) -> list[Match]:
-        """Rank by words (BM25, French analysis); a chunk that shares no term is not a match.
+    async def lexical(
+        self, query: str, *, level: Level = "passages", limit: int, where: Filter = EVERYTHING
+    ) -> list[Match]:
+        """Rank by words (BM25, French analysis); what shares no term is not a match.
+
+        At level ``"sheets"`` the words of all of a sheet's chunks count together, its
+        title, headings and introduction more; there is one match a sheet, whose
+        ``chunk`` is the sheet's first admitted chunk.
 
         Raises:
             IndexNotFound, IndexUnavailable

@@ -29,10 +29,17 @@ class MemoryEngine:
         self._terms = {c.id: Counter(terms(c.passage)) for c in self._chunks.values()}
         self._holding = Counter(term for found in self._terms.values() for term in found)
 
-    async def lexical(self, query: str, *, limit: int, where: Filter = EVERYTHING) -> list[Match]:
+    async def lexical(
+        self, query: str, *, level: Level = "passages", limit: int, where: Filter = EVERYTHING
+    ) -> list[Match]:
         wanted = self._holding.keys() & set(terms(query))
-        scored = ((c, sum(self._weight(c, t) for t in wanted)) for c in self._admitted(where))
-        return _ranked(((c, score) for c, score in scored if score), limit)
+        scores: dict[str, float] = {}
+        first: dict[str, Chunk] = {}
+        for chunk in self._admitted(where):
+            key = chunk.id if level == "passages" else _sheet(chunk)
+            first.setdefault(key, chunk)
+            scores[key] = scores.get(key, 0) + sum(self._weight(chunk, t) for t in wanted)
+        return _ranked(((first[key], score) for key, score in scores.items() if score), limit)
 
     async def nearest(
         self, vector: Vector, *, level: Level, limit: int, where: Filter = EVERYTHING

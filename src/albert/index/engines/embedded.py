@@ -6,7 +6,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from albert.domain.documents import Chunk, ChunkId
@@ -15,7 +15,7 @@ from albert.index.builds import open_current, read_metadata
 from albert.index.contract import EVERYTHING, Coverage, Filter, Level, Match, Vector
 from albert.index.payload import Payload
 from albert.index.vectors import Matrix, best
-from albert.index.words import Boosts, Words
+from albert.index.words import Words
 
 _log = logging.getLogger(__name__)
 
@@ -35,19 +35,20 @@ class EmbeddedEngine:
         *,
         model: str,
         dimension: int,
-        boosts: Boosts = Boosts(),
         longest_query: int = 64,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._folder, self._model, self._dimension = folder, model, dimension
-        self._boosts, self._longest = boosts, longest_query
+        self._longest = longest_query
         self._clock, self._looked = clock, -_LOOK_AGAIN
         self._stamp: tuple[int, int] | None = None
         self._snapshot: _Snapshot | None = None
         self._opening = threading.Lock()
 
-    async def lexical(self, query: str, *, limit: int, where: Filter = EVERYTHING) -> list[Match]:
-        return await asyncio.to_thread(self.rank_words, query, limit, where)
+    async def lexical(
+        self, query: str, *, level: Level = "passages", limit: int, where: Filter = EVERYTHING
+    ) -> list[Match]:
+        return await asyncio.to_thread(self.rank_words, query, limit, where, level)
 
     async def nearest(
         self, vector: Vector, *, level: Level, limit: int, where: Filter = EVERYTHING
@@ -66,11 +67,18 @@ class EmbeddedEngine:
             sheets_embedded=build.sheets.count(),
         )
 
-    def rank_words(self, query: str, limit: int, where: Filter = EVERYTHING) -> list[Match]:
+    def rank_words(
+        self, query: str, limit: int, where: Filter = EVERYTHING, level: Level = "passages"
+    ) -> list[Match]:
         """``lexical``, in the calling thread."""
         build = self._current()
-        admitted = build.payload.selection(where).passages
-        return build.matches(build.words.rank(query, limit, where, admitted), limit)
+        selection = build.payload.selection(where)
+        if level == "passages":
+            ranked = build.words["passages"].rank(query, limit, where, selection.passages)
+        else:
+            found = build.words["sheets"].rank(query, limit, where, selection.sheets)
+            ranked = [(score, int(selection.first[row])) for score, row in found]
+        return build.matches(ranked, limit)
 
     def rank_vectors(
         self, vector: Vector, level: Level, limit: int, where: Filter = EVERYTHING
@@ -124,13 +132,15 @@ class EmbeddedEngine:
                 f"L'index a été construit pour le modèle {metadata.model!r}, "
                 f"pas pour {self._model!r} : lancez « albert index build »."
             )
-        return _Snapshot(path, self._dimension, Words(path / "words", self._boosts, self._longest))
+        levels: tuple[Level, ...] = ("passages", "sheets")
+        words = {level: Words(path / "words" / level, self._longest) for level in levels}
+        return _Snapshot(path, self._dimension, words)
 
 
 class _Snapshot:
     """One build, open; it outlives its files' removal."""
 
-    def __init__(self, path: Path, dimension: int, words: Words) -> None:
+    def __init__(self, path: Path, dimension: int, words: Mapping[Level, Words]) -> None:
         self.words = words
         self.payload = Payload(path / "payload")
         self.passages = Matrix(path, "passages", dimension)
