@@ -17,6 +17,7 @@ from albert.index.payload import PayloadWriter, SheetKey
 from albert.index.sheet_text import sheet_text
 from albert.index.vector_cache import CachedVectors, Key, cache_path
 from albert.index.vectors import Matrix, vector_key
+from albert.index.windows import WindowsWriter
 from albert.index.words import WordsWriter
 
 Progress = Callable[[int], None]
@@ -106,19 +107,20 @@ def _write_chunks(
     chunks: Iterable[Chunk], texts: dict[SheetKey, str], path: Path, model: str, progress: Progress
 ) -> tuple[list[Key], list[Key]]:
     """Write all but the vectors; return the names of the passages' vectors, and of the sheets'."""
-    words = WordsWriter(path / "words")
+    words, windows = WordsWriter(path / "words"), WindowsWriter(path / "windows")
     keys: list[Key] = []
     with PayloadWriter(path / "payload") as payload:
         for chunk in chunks:
             row = payload.add(chunk)
             if row is None:
                 continue
-            words.add(row, chunk)
+            windows.add(payload.sheet, words.add(row, chunk))
             keys.append(vector_key(model, chunk.passage))
             if not len(keys) % _STEP:
                 progress(len(keys))
         kept = [texts[key] for key in payload.finish()]
     words.finish()
+    windows.finish()
     (path / "sheet_texts.json").write_bytes(orjson.dumps(kept))
     progress(len(keys))
     return keys, [vector_key(model, text) for text in kept]

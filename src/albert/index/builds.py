@@ -114,7 +114,7 @@ def prune(folder: Path) -> None:
     builds = folder / "builds"
     for path in builds.iterdir() if builds.exists() else ():
         if path.name != kept:
-            shutil.rmtree(path)
+            shutil.rmtree(path, ignore_errors=True)  # a file still in use goes next time
 
 
 def write_metadata(path: Path, metadata: Metadata) -> None:

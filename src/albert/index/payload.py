@@ -63,6 +63,11 @@ class PayloadWriter:
         self._audiences.append(sum(_BIT[a] for a in set(chunk.audiences)) or _ALL)
         return row
 
+    @property
+    def sheet(self) -> int:
+        """The row of the sheet of the chunk that was added last."""
+        return self._sheet_of[-1]
+
     def finish(self) -> list[SheetKey]:
         """Write the rest and return the sheets that have chunks, in order of their rows."""
         self._file.flush()
