@@ -5,8 +5,9 @@
     python benchmarks/search.py --corpus FILE        # the corpus that albert built
 
 One search is the best 50 by words, the best 50 passages and the best 50 sheets by
-vector, all under a filter ("stretches", the sheets by words, are apart). Vectors are random and of unit norm: an exact scan takes
-the same time whatever they hold. Everything is written to a temporary folder.
+vector, all under a filter; "stretches", the sheets by words, are measured apart.
+Vectors are random and of unit norm: an exact scan takes the same time whatever they
+hold. Everything is written to a temporary folder.
 """
 
 from __future__ import annotations
