@@ -15,7 +15,7 @@ Vector = NDArray[np.float32]
 """Unit norm, shape ``(dimension,)``."""
 
 Level = Literal["passages", "sheets"]
-"""What is ranked: passages, or whole sheets (by vector: title, introduction, headings)."""
+"""What a vector stands for: one passage, or a whole sheet (title, introduction, headings)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,13 +79,17 @@ class SearchEngine(Protocol):
     """
 
     async def lexical(
-        self, query: str, *, level: Level = "passages", limit: int, where: Filter = EVERYTHING
+        self,
+        query: str,
+        *,
+        limit: int,
+        level: Level = "passages",
+        where: Filter = EVERYTHING,
     ) -> list[Match]:
         """Rank by words (BM25, French analysis); what shares no term is not a match.
 
-        At level ``"sheets"`` the words of all of a sheet's chunks count together, its
-        title, headings and introduction more; there is one match a sheet, whose
-        ``chunk`` is the sheet's first admitted chunk.
+        At level ``"sheets"`` a sheet ranks by its best stretch of several passages,
+        and there is one match a sheet, whose ``chunk`` is its first admitted chunk.
 
         Raises:
             IndexNotFound, IndexUnavailable

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from albert.domain.documents import Chunk
 from albert.index.analysis import terms
@@ -18,51 +18,67 @@ if TYPE_CHECKING:
 EVERY_AUDIENCE = "*"
 """Stands for the audience of a chunk that names none, and is admitted for all."""
 
-_HEAP = 100_000_000
+HEAP = 100_000_000
 _MOST = 0.4
 """Share of the chunks above which a filter is applied after ranking (measured, 40,000)."""
-_MERE_ROUNDING = 4
+MERE_ROUNDING = 4
 """Decimals of a score that count: beyond, tantivy's sums depend on the order it visits terms."""
 
 
-TITLE, HEADINGS, INTRODUCTION = 8, 3, 2
-"""How often these count in a sheet's words: what a sheet is about is said there
-(chosen on the development questions, ``docs/decisions/0005``)."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Boosts:
+    """Weight of each field in the BM25 sum; a field of weight 0 costs nothing.
+
+    ``body`` holds title, headings and text together. Titles on their own score
+    too high, being short and the same on every chunk of a sheet: on the
+    development questions any weight above 0 loses (``docs/decisions/0003``).
+    """
+
+    body: float = 1.0
+    title: float = 0.0
+    headings: float = 0.0
+
+
+class AnalysedChunk(NamedTuple):
+    """The terms of a chunk's parts, joined by spaces."""
+
+    title: str
+    headings: str
+    text: str
 
 
 class WordsWriter:
-    """Adds passages, row by row, to a new index, and the words of whole sheets to another.
-
-    Two rankings come of it, for one alone misses: a passage says the exact thing in
-    few words, a sheet has all the words of its subject.
-    """
+    """Adds chunks, row by row, to a new index in ``folder``."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir()
-        self._passages = _Writer(folder / "passages")
-        self._folder = folder
-        self._terms_of: dict[tuple[str, ...], str] = {}
-        self._sheets: dict[tuple[str, str], _SheetWords] = {}
+        import tantivy
 
-    def add(self, row: int, chunk: Chunk) -> None:
+        folder.mkdir()
+        self._document = tantivy.Document
+        self._writer = tantivy.Index(_schema(), path=str(folder)).writer(HEAP, 1)
+        self._terms_of: dict[tuple[str, ...], str] = {}
+
+    def add(self, row: int, chunk: Chunk) -> AnalysedChunk:
         """Index ``chunk`` as ``row``; chunks of one sheet are best added in a row."""
         title, headings = self._heading((chunk.title,)), self._heading(chunk.headings)
-        text = " ".join(terms(chunk.text))
-        lead = " ".join(terms(chunk.lead)) if chunk.lead else ""
-        self._passages.add(row, f"{title} {headings} {lead} {text}", chunk, chunk.audiences)
-        sheet = self._sheets.setdefault((chunk.source, chunk.sheet), _SheetWords(chunk, title))
-        sheet.texts += [text] * (1 if chunk.section else INTRODUCTION)
-        sheet.audiences.update(chunk.audiences or (EVERY_AUDIENCE,))
-        for heading in chunk.headings:
-            sheet.headings[self._heading((heading,))] = None
+        text = " ".join(terms(f"{chunk.lead}\n{chunk.text}" if chunk.lead else chunk.text))
+        self._writer.add_document(
+            self._document(
+                row=row,
+                body=f"{title} {headings} {text}",
+                title=title,
+                headings=headings,
+                source=chunk.source,
+                sheet=chunk.sheet,
+                audience=list(chunk.audiences) or [EVERY_AUDIENCE],
+            )
+        )
+        return AnalysedChunk(title, headings, text)
 
     def finish(self) -> None:
-        """Write what was added; sheets have the rows of the order in which they came."""
-        self._passages.finish()
-        sheets = _Writer(self._folder / "sheets")
-        for row, sheet in enumerate(self._sheets.values()):
-            sheets.add(row, sheet.body(), sheet.first, sorted(sheet.audiences))
-        sheets.finish()
+        """Write what was added; the index can be read from then on."""
+        self._writer.commit()
+        self._writer.wait_merging_threads()
 
     def _heading(self, parts: tuple[str, ...]) -> str:
         found = self._terms_of.get(parts)
@@ -73,61 +89,22 @@ class WordsWriter:
         return found
 
 
-@dataclass(slots=True)
-class _SheetWords:
-    """What is gathered of a sheet while its passages pass."""
-
-    first: Chunk
-    title: str
-    texts: list[str] = field(default_factory=list)
-    headings: dict[str, None] = field(default_factory=dict)
-    audiences: set[str] = field(default_factory=set)
-
-    def body(self) -> str:
-        return " ".join([*[self.title] * TITLE, *[*self.headings] * HEADINGS, *self.texts])
-
-
-class _Writer:
-    """One tantivy index being written."""
-
-    def __init__(self, folder: Path) -> None:
-        import tantivy
-
-        folder.mkdir()
-        self._document = tantivy.Document
-        self._writer = tantivy.Index(_schema(), path=str(folder)).writer(_HEAP, 1)
-
-    def add(self, row: int, body: str, chunk: Chunk, audiences: Sequence[str]) -> None:
-        self._writer.add_document(
-            self._document(
-                row=row,
-                body=body,
-                source=chunk.source,
-                sheet=chunk.sheet,
-                audience=list(audiences) or [EVERY_AUDIENCE],
-            )
-        )
-
-    def finish(self) -> None:
-        self._writer.commit()
-        self._writer.wait_merging_threads()
-
-
 def _schema() -> tantivy.Schema:
     import tantivy
 
     builder = tantivy.SchemaBuilder()
     builder.add_integer_field("row", fast=True)
-    builder.add_text_field("body", tokenizer_name="whitespace", index_option="freq")
+    for name in ("body", "title", "headings"):
+        builder.add_text_field(name, tokenizer_name="whitespace", index_option="freq")
     for name in ("source", "sheet", "audience"):
         builder.add_text_field(name, tokenizer_name="raw", index_option="basic")
     return builder.build()
 
 
 class Words:
-    """Reads one of the two indexes; safe to share between threads."""
+    """Reads an index; safe to share between threads."""
 
-    def __init__(self, folder: Path, longest_query: int) -> None:
+    def __init__(self, folder: Path, boosts: Boosts, longest_query: int) -> None:
         import tantivy
 
         if not folder.is_dir():
@@ -136,12 +113,13 @@ class Words:
         index = tantivy.Index(_schema(), path=str(folder))
         self._schema = index.schema
         self._searcher = index.searcher()
+        self._boosts = [(name, boost) for name, boost in asdict(boosts).items() if boost]
         self._longest = longest_query
 
     def rank(
         self, query: str, limit: int, where: Filter, admitted: Mask
     ) -> list[tuple[float, int]]:
-        """Return ``(score, row)`` of the best rows, with all that tie with the last.
+        """Return ``(score, row)`` of the best chunks, with all that tie with the last.
 
         ``admitted`` is what ``where`` admits, by row. Where that is most of the
         corpus it is faster to rank without the filter, look at some more, and ask
@@ -168,7 +146,7 @@ class Words:
         hits = self._searcher.search(query, asked, count=False).hits
         rows = self._searcher.fast_field_values("row", [address for _, address in hits])
         ranked = [
-            (round(float(score), _MERE_ROUNDING), int(row or 0))
+            (round(float(score), MERE_ROUNDING), int(row or 0))
             for (score, _), row in zip(hits, rows, strict=True)
         ]
         kept = [pair for pair in ranked if admitted[pair[1]]]
@@ -178,9 +156,11 @@ class Words:
 
     def _compile(self, wanted: Sequence[str], where: Filter) -> tantivy.Query:
         query, occur = self._tantivy.Query, self._tantivy.Occur
-        words = [
-            (occur.Should, query.term_query(self._schema, "body", term, "freq")) for term in wanted
-        ]
+        words = []
+        for name, boost in self._boosts:
+            for term in wanted:
+                found = query.term_query(self._schema, name, term, "freq")
+                words.append((occur.Should, query.boost_query(found, boost)))
         clauses: list[tuple[Any, tantivy.Query]] = [(occur.Must, query.boolean_query(words))]
         restrictions: tuple[tuple[str, Collection[str]], ...] = (
             ("source", where.sources),

@@ -30,16 +30,15 @@ class MemoryEngine:
         self._holding = Counter(term for found in self._terms.values() for term in found)
 
     async def lexical(
-        self, query: str, *, level: Level = "passages", limit: int, where: Filter = EVERYTHING
+        self, query: str, *, limit: int, level: Level = "passages", where: Filter = EVERYTHING
     ) -> list[Match]:
         wanted = self._holding.keys() & set(terms(query))
-        scores: dict[str, float] = {}
-        first: dict[str, Chunk] = {}
-        for chunk in self._admitted(where):
+        admitted, best, first = self._admitted(where), dict[str, float](), dict[str, Chunk]()
+        for chunk in admitted:
             key = chunk.id if level == "passages" else _sheet(chunk)
             first.setdefault(key, chunk)
-            scores[key] = scores.get(key, 0) + sum(self._weight(chunk, t) for t in wanted)
-        return _ranked(((first[key], score) for key, score in scores.items() if score), limit)
+            best[key] = max(best.get(key, 0), sum(self._weight(chunk, t) for t in wanted))
+        return _ranked(((first[key], score) for key, score in best.items() if score), limit)
 
     async def nearest(
         self, vector: Vector, *, level: Level, limit: int, where: Filter = EVERYTHING

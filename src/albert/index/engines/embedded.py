@@ -6,7 +6,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from albert.domain.documents import Chunk, ChunkId
@@ -15,7 +15,8 @@ from albert.index.builds import open_current, read_metadata
 from albert.index.contract import EVERYTHING, Coverage, Filter, Level, Match, Vector
 from albert.index.payload import Payload
 from albert.index.vectors import Matrix, best
-from albert.index.words import Words
+from albert.index.windows import Windows
+from albert.index.words import Boosts, Words
 
 _log = logging.getLogger(__name__)
 
@@ -35,18 +36,24 @@ class EmbeddedEngine:
         *,
         model: str,
         dimension: int,
+        boosts: Boosts = Boosts(),  # noqa: B008 - frozen
         longest_query: int = 64,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._folder, self._model, self._dimension = folder, model, dimension
-        self._longest = longest_query
+        self._boosts, self._longest = boosts, longest_query
         self._clock, self._looked = clock, -_LOOK_AGAIN
         self._stamp: tuple[int, int] | None = None
         self._snapshot: _Snapshot | None = None
         self._opening = threading.Lock()
 
     async def lexical(
-        self, query: str, *, level: Level = "passages", limit: int, where: Filter = EVERYTHING
+        self,
+        query: str,
+        *,
+        limit: int,
+        level: Level = "passages",
+        where: Filter = EVERYTHING,
     ) -> list[Match]:
         return await asyncio.to_thread(self.rank_words, query, limit, where, level)
 
@@ -73,12 +80,11 @@ class EmbeddedEngine:
         """``lexical``, in the calling thread."""
         build = self._current()
         selection = build.payload.selection(where)
-        if level == "passages":
-            ranked = build.words["passages"].rank(query, limit, where, selection.passages)
-        else:
-            found = build.words["sheets"].rank(query, limit, where, selection.sheets)
-            ranked = [(score, int(selection.first[row])) for score, row in found]
-        return build.matches(ranked, limit)
+        admitted = selection.passages
+        if level == "sheets":
+            ranked = build.windows.rank(query, limit, selection.sheets)
+            return build.matches([(s, int(selection.first[row])) for s, row in ranked], limit)
+        return build.matches(build.words.rank(query, limit, where, admitted), limit)
 
     def rank_vectors(
         self, vector: Vector, level: Level, limit: int, where: Filter = EVERYTHING
@@ -132,16 +138,15 @@ class EmbeddedEngine:
                 f"L'index a été construit pour le modèle {metadata.model!r}, "
                 f"pas pour {self._model!r} : lancez « albert index build »."
             )
-        levels: tuple[Level, ...] = ("passages", "sheets")
-        words = {level: Words(path / "words" / level, self._longest) for level in levels}
-        return _Snapshot(path, self._dimension, words)
+        words = Words(path / "words", self._boosts, self._longest)
+        return _Snapshot(path, self._dimension, words, Windows(path / "windows", self._longest))
 
 
 class _Snapshot:
     """One build, open; it outlives its files' removal."""
 
-    def __init__(self, path: Path, dimension: int, words: Mapping[Level, Words]) -> None:
-        self.words = words
+    def __init__(self, path: Path, dimension: int, words: Words, windows: Windows) -> None:
+        self.words, self.windows = words, windows
         self.payload = Payload(path / "payload")
         self.passages = Matrix(path, "passages", dimension)
         self.sheets = Matrix(path, "sheets", dimension)
