@@ -37,6 +37,15 @@ def load(path: Path) -> tuple[Node, bool]:
     return _from_xml(content), False
 
 
+def solid(node: Node) -> list[Node]:
+    """Return an element's children but for blank texts: what indented XML has between blocks."""
+    return [
+        child
+        for child in node.get("children", ())
+        if child["type"] == "element" or child["text"].strip()
+    ]
+
+
 def _from_json(content: bytes) -> Node:
     try:
         document: Any = orjson.loads(content)
