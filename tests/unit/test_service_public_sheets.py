@@ -6,7 +6,16 @@ import pytest
 from publications import FOLDER, section, sheet_of
 
 from albert.corpus.sources.service_public import ServicePublic
-from albert.domain.documents import Contact, Link, RelatedQuestion, Section, Sheet, Term, WebService
+from albert.domain.documents import (
+    Contact,
+    Link,
+    RelatedQuestion,
+    Section,
+    Sheet,
+    SheetId,
+    Term,
+    WebService,
+)
 
 SITUATION = "Vous avez une pelle"
 CASES = (SITUATION, "Qui est concerné ?", "Cas particuliers")
@@ -94,8 +103,8 @@ def test_services_and_contacts_are_kept_as_data(sheet: Sheet) -> None:
 
 def test_related_sheets_have_an_address_even_where_no_audience_is_said(sheet: Sheet) -> None:
     assert sheet.related_questions == (
-        RelatedQuestion(question="Quel est le tarif ?", sid="F1002", url=f"{PAGE}F1002"),
-        RelatedQuestion(question="Je déménage", sid="N2001", url=f"{PAGE}N2001"),
+        RelatedQuestion(question="Quel est le tarif ?", sid=SheetId("F1002"), url=f"{PAGE}F1002"),
+        RelatedQuestion(question="Je déménage", sid=SheetId("N2001"), url=f"{PAGE}N2001"),
     )
 
 
