@@ -95,9 +95,14 @@ def test_an_unknown_sheet_is_named_with_what_to_do(path: Path) -> None:
 
 def test_an_exception_before_the_end_leaves_the_old_corpus(path: Path) -> None:
     write(path, sheet("F1"))
-    with pytest.raises(KeyboardInterrupt), CorpusWriter(path) as writer:
-        writer.add([row(sheet("F2"), [])])
-        raise KeyboardInterrupt
+
+    def interrupted() -> None:
+        with CorpusWriter(path) as writer:
+            writer.add([row(sheet("F2"), [])])
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert [each.name for each in path.parent.iterdir()] == ["corpus.sqlite"]
     with closing(CorpusStore(path)) as store:
         assert [each.id for each in store.sheets()] == ["F1"]
@@ -171,8 +176,9 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 def test_no_room_to_write_is_told_and_leaves_the_old_corpus(path: Path) -> None:
     write(path, sheet("F1"))
     big = sheet("F2", text="Bonjour. " * 20_000)
-    with pytest.raises(DiskFull), CorpusWriter(path) as writer:
+    with CorpusWriter(path) as writer:
         writer._db.execute("PRAGMA max_page_count = 12")  # SQLite's own answer to a full disk
-        writer.add([row(big, chunk_sheet(big))])
+        with pytest.raises(DiskFull):
+            writer.add([row(big, chunk_sheet(big))])
     assert stored_inputs(path) == "a"
     assert [each.name for each in path.parent.iterdir()] == ["corpus.sqlite"]
