@@ -24,6 +24,7 @@ help:  ## Liste ce que l'on peut demander
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
 
 install: $(INSTALLED)  ## Crée .venv et y installe Albert
+	@echo "Albert est installé dans .venv."
 
 run: $(INSTALLED)  ## Installe, apprend les fiches, démarre Albert (Ctrl-C arrête tout)
 	@exec $(BIN)/albert up
