@@ -134,6 +134,10 @@ class TestByWords:
         assert len(words(engine, "mois", limit=1)) == 1
         assert words(engine, "mois", limit=0) == []
 
+    def test_a_sheet_is_one_match_by_its_first_chunk(self, engine: SearchEngine) -> None:
+        found = asyncio.run(engine.lexical("solidarité 1500", level="sheets", limit=10))
+        assert [(m.sheet, m.chunk) for m in found] == [("service-public/F1", RSA.id)]
+
 
 class TestByMeaning:
     def test_the_nearest_passage_comes_first(self, engine: SearchEngine) -> None:
@@ -176,6 +180,14 @@ class TestFilters:
         assert len(every) == len(CORPUS)
         found = words(engine, "mois congés statuts solidarité", where)
         assert found == [name for name in every if name in admitted]
+
+    def test_sheets_are_those_that_have_an_admitted_chunk(
+        self, engine: SearchEngine, where: Filter
+    ) -> None:
+        query = "mois congés statuts solidarité"
+        found = asyncio.run(engine.lexical(query, level="sheets", limit=10, where=where))
+        admitted = {f"{c.source}/{c.sheet}" for c in CORPUS if where.admits(c)}
+        assert {m.sheet for m in found} == admitted
 
     def test_vectors_find_what_the_filter_admits(self, engine: SearchEngine, where: Filter) -> None:
         found = asyncio.run(engine.nearest(axis(2), level="passages", limit=10, where=where))

@@ -13,7 +13,7 @@ from albert.corpus.text import normalise
 
 _APOSTROPHES = str.maketrans("’ʼ‘`´", "'''''")
 _ELISION = re.compile(r"\b(?:[cdjlmnst]|qu|jusqu|lorsqu|puisqu|quoiqu|presqu|quelqu|entr)'")
-_INITIALS = re.compile(r"\b(?:[^\W\d_]\.){2,}(?![^\W_])")
+_INITIALS = re.compile(r"\b(?:[^\W\d_]\.){2,}[^\W\d_]?(?![^\W_])")
 _THOUSANDS = re.compile(r"(?<=\d)[ .](?=\d{3}(?!\d))")
 _WORD = re.compile(r"[^\W_]+")
 _LIGATURES = str.maketrans({"œ": "oe", "æ": "ae", "ß": "ss"})

@@ -17,6 +17,7 @@ from albert.index.payload import PayloadWriter, SheetKey
 from albert.index.sheet_text import sheet_text
 from albert.index.vector_cache import CachedVectors, Key, cache_path
 from albert.index.vectors import Matrix, vector_key
+from albert.index.windows import WindowsWriter
 from albert.index.words import WordsWriter
 
 Progress = Callable[[int], None]
@@ -58,31 +59,47 @@ def build(
     """
     with writing(folder / "lock"):
         prune(folder)
-        started = datetime.now(UTC)
-        name = f"{started:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
-        path = path_of(folder, name)
-        path.mkdir(parents=True)
-        texts = {SheetKey(sheet.source, sheet.id): sheet_text(sheet) for sheet in sheets}
-        passage_keys, sheet_keys = _write_chunks(chunks, texts, path, model, progress)
-        cached = CachedVectors(cache_path(folder, model, dimension), dimension)
-        report = BuildReport(
-            build=name,
-            chunks=len(passage_keys),
-            sheets=len(sheet_keys),
-            passages_embedded=_write_matrix(path, "passages", dimension, passage_keys, cached),
-            sheets_embedded=_write_matrix(path, "sheets", dimension, sheet_keys, cached),
-        )
-        metadata = Metadata(
-            format=FORMAT,
-            model=model,
-            dimension=dimension,
-            chunks=report.chunks,
-            sheets=report.sheets,
-            fingerprint=fingerprint,
-            created=started.isoformat(timespec="seconds"),
-        )
-        write_metadata(path, metadata)
-        swap(folder, name)
+        try:
+            texts = {SheetKey(sheet.source, sheet.id): sheet_text(sheet) for sheet in sheets}
+            report = _write(chunks, texts, folder, model, dimension, fingerprint, progress)
+            swap(folder, report.build)
+        finally:
+            prune(folder)  # what was replaced; or, after a failure, what was begun
+    return report
+
+
+def _write(
+    chunks: Iterable[Chunk],
+    texts: dict[SheetKey, str],
+    folder: Path,
+    model: str,
+    dimension: int,
+    fingerprint: str,
+    progress: Progress,
+) -> BuildReport:
+    started = datetime.now(UTC)
+    name = f"{started:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+    path = path_of(folder, name)
+    path.mkdir(parents=True)
+    passage_keys, sheet_keys = _write_chunks(chunks, texts, path, model, progress)
+    cached = CachedVectors(cache_path(folder, model, dimension), dimension)
+    report = BuildReport(
+        build=name,
+        chunks=len(passage_keys),
+        sheets=len(sheet_keys),
+        passages_embedded=_write_matrix(path, "passages", dimension, passage_keys, cached),
+        sheets_embedded=_write_matrix(path, "sheets", dimension, sheet_keys, cached),
+    )
+    metadata = Metadata(
+        format=FORMAT,
+        model=model,
+        dimension=dimension,
+        chunks=report.chunks,
+        sheets=report.sheets,
+        fingerprint=fingerprint,
+        created=started.isoformat(timespec="seconds"),
+    )
+    write_metadata(path, metadata)
     return report
 
 
@@ -90,18 +107,20 @@ def _write_chunks(
     chunks: Iterable[Chunk], texts: dict[SheetKey, str], path: Path, model: str, progress: Progress
 ) -> tuple[list[Key], list[Key]]:
     """Write all but the vectors; return the names of the passages' vectors, and of the sheets'."""
-    words, payload = WordsWriter(path / "words"), PayloadWriter(path / "payload")
+    words, windows = WordsWriter(path / "words"), WindowsWriter(path / "windows")
     keys: list[Key] = []
-    for chunk in chunks:
-        row = payload.add(chunk)
-        if row is None:
-            continue
-        words.add(row, chunk)
-        keys.append(vector_key(model, chunk.passage))
-        if not len(keys) % _STEP:
-            progress(len(keys))
+    with PayloadWriter(path / "payload") as payload:
+        for chunk in chunks:
+            row = payload.add(chunk)
+            if row is None:
+                continue
+            windows.add(payload.sheet, words.add(row, chunk))
+            keys.append(vector_key(model, chunk.passage))
+            if not len(keys) % _STEP:
+                progress(len(keys))
+        kept = [texts[key] for key in payload.finish()]
     words.finish()
-    kept = [texts[key] for key in payload.finish()]
+    windows.finish()
     (path / "sheet_texts.json").write_bytes(orjson.dumps(kept))
     progress(len(keys))
     return keys, [vector_key(model, text) for text in kept]

@@ -93,10 +93,7 @@ def path_of(folder: Path, build: str) -> Path:
 
 
 def swap(folder: Path, build: str) -> None:
-    """Make ``build`` the one to read, after all of it has reached the disk; then drop the others.
-
-    A reader that has an older build open keeps its files until it closes them.
-    """
+    """Make ``build`` the one to read, after all of it has reached the disk."""
     for path in sorted(path_of(folder, build).rglob("*")):
         _sync(path)
     _sync(path_of(folder, build))
@@ -106,16 +103,18 @@ def swap(folder: Path, build: str) -> None:
     _sync(aside)
     aside.replace(folder / "current")
     _sync(folder)
-    prune(folder)
 
 
 def prune(folder: Path) -> None:
-    """Remove every build but the current one: replaced, or cut short by a kill."""
+    """Remove every build but the current one: replaced, or cut short by a kill.
+
+    A reader that has an older build open keeps its files until it closes them.
+    """
     kept = current(folder)
     builds = folder / "builds"
     for path in builds.iterdir() if builds.exists() else ():
         if path.name != kept:
-            shutil.rmtree(path)
+            shutil.rmtree(path, ignore_errors=True)  # a file still in use goes next time
 
 
 def write_metadata(path: Path, metadata: Metadata) -> None:

@@ -78,8 +78,18 @@ class SearchEngine(Protocol):
     the authority on the rest.
     """
 
-    async def lexical(self, query: str, *, limit: int, where: Filter = EVERYTHING) -> list[Match]:
-        """Rank by words (BM25, French analysis); a chunk that shares no term is not a match.
+    async def lexical(
+        self,
+        query: str,
+        *,
+        limit: int,
+        level: Level = "passages",
+        where: Filter = EVERYTHING,
+    ) -> list[Match]:
+        """Rank by words (BM25, French analysis); what shares no term is not a match.
+
+        At level ``"sheets"`` a sheet ranks by its best stretch of several passages,
+        and there is one match a sheet, whose ``chunk`` is its first admitted chunk.
 
         Raises:
             IndexNotFound, IndexUnavailable

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import orjson
@@ -44,6 +44,12 @@ class PayloadWriter:
         self._sheet_of: list[int] = []
         self._audiences: list[int] = []
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
     def add(self, chunk: Chunk) -> int | None:
         """Keep ``chunk`` and return its row, or None if a chunk of that id is here already."""
         row = len(self._ids)
@@ -57,9 +63,14 @@ class PayloadWriter:
         self._audiences.append(sum(_BIT[a] for a in set(chunk.audiences)) or _ALL)
         return row
 
+    @property
+    def sheet(self) -> int:
+        """The row of the sheet of the chunk that was added last."""
+        return self._sheet_of[-1]
+
     def finish(self) -> list[SheetKey]:
         """Write the rest and return the sheets that have chunks, in order of their rows."""
-        self._file.close()
+        self._file.flush()
         ids = np.array(list(self._ids), dtype="S24")
         for name, values in (
             ("offsets", np.array(self._offsets, np.int64)),

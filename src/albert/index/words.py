@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from albert.domain.documents import Chunk
 from albert.index.analysis import terms
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 EVERY_AUDIENCE = "*"
 """Stands for the audience of a chunk that names none, and is admitted for all."""
 
-_HEAP = 100_000_000
+HEAP = 100_000_000
 _MOST = 0.4
 """Share of the chunks above which a filter is applied after ranking (measured, 40,000)."""
-_MERE_ROUNDING = 4
+MERE_ROUNDING = 4
 """Decimals of a score that count: beyond, tantivy's sums depend on the order it visits terms."""
 
 
@@ -39,6 +39,14 @@ class Boosts:
     headings: float = 0.0
 
 
+class AnalysedChunk(NamedTuple):
+    """The terms of a chunk's parts, joined by spaces."""
+
+    title: str
+    headings: str
+    text: str
+
+
 class WordsWriter:
     """Adds chunks, row by row, to a new index in ``folder``."""
 
@@ -47,10 +55,10 @@ class WordsWriter:
 
         folder.mkdir()
         self._document = tantivy.Document
-        self._writer = tantivy.Index(_schema(), path=str(folder)).writer(_HEAP, 1)
+        self._writer = tantivy.Index(_schema(), path=str(folder)).writer(HEAP, 1)
         self._terms_of: dict[tuple[str, ...], str] = {}
 
-    def add(self, row: int, chunk: Chunk) -> None:
+    def add(self, row: int, chunk: Chunk) -> AnalysedChunk:
         """Index ``chunk`` as ``row``; chunks of one sheet are best added in a row."""
         title, headings = self._heading((chunk.title,)), self._heading(chunk.headings)
         text = " ".join(terms(f"{chunk.lead}\n{chunk.text}" if chunk.lead else chunk.text))
@@ -65,6 +73,7 @@ class WordsWriter:
                 audience=list(chunk.audiences) or [EVERY_AUDIENCE],
             )
         )
+        return AnalysedChunk(title, headings, text)
 
     def finish(self) -> None:
         """Write what was added; the index can be read from then on."""
@@ -137,7 +146,7 @@ class Words:
         hits = self._searcher.search(query, asked, count=False).hits
         rows = self._searcher.fast_field_values("row", [address for _, address in hits])
         ranked = [
-            (round(float(score), _MERE_ROUNDING), int(row or 0))
+            (round(float(score), MERE_ROUNDING), int(row or 0))
             for (score, _), row in zip(hits, rows, strict=True)
         ]
         kept = [pair for pair in ranked if admitted[pair[1]]]

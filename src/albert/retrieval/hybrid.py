@@ -16,25 +16,32 @@ from albert.retrieval.fusion import reciprocal_rank
 class Tuning:
     """What was chosen on the development questions; see ``docs/decisions/0005``.
 
-    ``depth`` passages are asked of each ranking; the weights are those of the
-    reciprocal ranks; at most ``per_sheet`` passages of one sheet are returned.
+    ``depth`` matches are asked of each ranking; the four weights are those of the
+    reciprocal ranks, ``k`` their constant; at most ``per_sheet`` passages of one
+    sheet are returned. ``partial`` is what the passages' vectors weigh while some
+    are missing: a ranking of a part of the passages would push the others down.
     """
 
     depth: int = 200
-    k: int = 60
-    words: float = 1.0
+    k: int = 15
+    words: float = 0.3
+    sheet_words: float = 1.0
     passages: float = 1.0
     sheets: float = 1.0
+    partial: float = 0.0
     per_sheet: int = 2
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rankings:
-    """What the engine said, before any merging: by words, by passages' and by sheets' vectors."""
+    """What the engine said before any merging, by words and by vectors."""
 
-    words: Sequence[Match]
-    passages: Sequence[Match]
-    sheets: Sequence[Match]
+    words: Sequence[Match] = ()
+    sheet_words: Sequence[Match] = ()
+    passages: Sequence[Match] = ()
+    sheets: Sequence[Match] = ()
+    complete: bool = True
+    """Whether every passage has its vector."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,41 +106,42 @@ class HybridRetriever:
     ) -> Rankings:
         """Return the three rankings of the question; those not asked for are empty."""
         expanded = self._expand(question) if expand else question
-        depth = self._tuning.depth
+        engine, depth = self._engine, self._tuning.depth
         words: list[Match] = []
-        passages: list[Match] = []
-        sheets: list[Match] = []
+        sheet_words: list[Match] = []
         if by != "meaning":
-            words = await self._engine.lexical(expanded, limit=depth, where=where)
-        coverage = self._engine.coverage()
-        if by != "words" and (coverage.passages_embedded or coverage.sheets_embedded):
-            [vector] = await self._embedder.embed([expanded], role="query")
-            passages = await self._engine.nearest(
-                vector, level="passages", limit=depth, where=where
-            )
-            sheets = await self._engine.nearest(vector, level="sheets", limit=depth, where=where)
-        return Rankings(words, passages, sheets)
+            words = await engine.lexical(expanded, limit=depth, where=where)
+            sheet_words = await engine.lexical(expanded, level="sheets", limit=depth, where=where)
+        coverage = engine.coverage()
+        if by == "words" or not (coverage.passages_embedded or coverage.sheets_embedded):
+            return Rankings(words=words, sheet_words=sheet_words)
+        [vector] = await self._embedder.embed([expanded], role="query")
+        return Rankings(
+            words=words,
+            sheet_words=sheet_words,
+            passages=await engine.nearest(vector, level="passages", limit=depth, where=where),
+            sheets=await engine.nearest(vector, level="sheets", limit=depth, where=where),
+            complete=coverage.passages_embedded == coverage.chunks,
+        )
 
     def fuse(self, rankings: Rankings) -> list[RankedSheet]:
         """Merge the rankings by sheet: in each, a sheet stands where its best passage does."""
         tuning = self._tuning
+        by_meaning = tuning.passages if rankings.complete else tuning.partial
         lists = [
             (rankings.words, tuning.words),
-            (rankings.passages, tuning.passages),
+            (rankings.sheet_words, tuning.sheet_words),
+            (rankings.passages, by_meaning),
             (rankings.sheets, tuning.sheets),
         ]
-        by_sheet = [
-            ([*dict.fromkeys(m.sheet for m in ranking)], weight) for ranking, weight in lists
+        fused = reciprocal_rank(
+            [(list(dict.fromkeys(m.sheet for m in found)), weight) for found, weight in lists],
+            k=tuning.k,
+        )
+        passages = _passages(rankings)
+        return [
+            RankedSheet(sheet, score, tuple(passages[sheet])) for sheet, score in fused if score
         ]
-        by_passage = [([m.chunk for m in ranking], weight) for ranking, weight in lists[:2]]
-        # A sheet known by its vector alone is shown by its first passage.
-        by_passage.append(([m.chunk for m in rankings.sheets], 0.0))
-        owner = {m.chunk: m.sheet for ranking, _ in lists for m in ranking}
-        passages: dict[str, list[ChunkId]] = {}
-        for chunk, _ in reciprocal_rank(by_passage, k=tuning.k):
-            passages.setdefault(owner[chunk], []).append(chunk)
-        fused = reciprocal_rank(by_sheet, k=tuning.k)
-        return [RankedSheet(sheet, score, tuple(passages[sheet])) for sheet, score in fused]
 
     def choose(self, ranked: Sequence[RankedSheet], limit: int) -> list[tuple[ChunkId, float]]:
         """Return at most ``limit`` passages with the score of their sheet, sheet by sheet.
@@ -147,3 +155,17 @@ class HybridRetriever:
             if len(kept) >= limit:
                 break
         return kept[:limit]
+
+
+def _passages(rankings: Rankings) -> dict[str, list[ChunkId]]:
+    """Return the passages found of each sheet, best first, words and vectors alike.
+
+    A sheet known as a whole alone is shown by its first passage.
+    """
+    lists = [(rankings.words, 1.0), (rankings.passages, 1.0)]
+    lists += [(rankings.sheet_words, 0.0), (rankings.sheets, 0.0)]
+    owner = {m.chunk: m.sheet for found, _ in lists for m in found}
+    found: dict[str, list[ChunkId]] = {}
+    for chunk, _ in reciprocal_rank([([m.chunk for m in some], w) for some, w in lists]):
+        found.setdefault(owner[chunk], []).append(chunk)
+    return found

@@ -29,10 +29,16 @@ class MemoryEngine:
         self._terms = {c.id: Counter(terms(c.passage)) for c in self._chunks.values()}
         self._holding = Counter(term for found in self._terms.values() for term in found)
 
-    async def lexical(self, query: str, *, limit: int, where: Filter = EVERYTHING) -> list[Match]:
+    async def lexical(
+        self, query: str, *, limit: int, level: Level = "passages", where: Filter = EVERYTHING
+    ) -> list[Match]:
         wanted = self._holding.keys() & set(terms(query))
-        scored = ((c, sum(self._weight(c, t) for t in wanted)) for c in self._admitted(where))
-        return _ranked(((c, score) for c, score in scored if score), limit)
+        admitted, best, first = self._admitted(where), dict[str, float](), dict[str, Chunk]()
+        for chunk in admitted:
+            key = chunk.id if level == "passages" else _sheet(chunk)
+            first.setdefault(key, chunk)
+            best[key] = max(best.get(key, 0), sum(self._weight(chunk, t) for t in wanted))
+        return _ranked(((first[key], score) for key, score in best.items() if score), limit)
 
     async def nearest(
         self, vector: Vector, *, level: Level, limit: int, where: Filter = EVERYTHING

@@ -15,6 +15,7 @@ from albert.index.builds import open_current, read_metadata
 from albert.index.contract import EVERYTHING, Coverage, Filter, Level, Match, Vector
 from albert.index.payload import Payload
 from albert.index.vectors import Matrix, best
+from albert.index.windows import Windows
 from albert.index.words import Boosts, Words
 
 _log = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ class EmbeddedEngine:
         *,
         model: str,
         dimension: int,
-        boosts: Boosts = Boosts(),
+        boosts: Boosts = Boosts(),  # noqa: B008 - frozen
         longest_query: int = 64,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -46,8 +47,15 @@ class EmbeddedEngine:
         self._snapshot: _Snapshot | None = None
         self._opening = threading.Lock()
 
-    async def lexical(self, query: str, *, limit: int, where: Filter = EVERYTHING) -> list[Match]:
-        return await asyncio.to_thread(self.rank_words, query, limit, where)
+    async def lexical(
+        self,
+        query: str,
+        *,
+        limit: int,
+        level: Level = "passages",
+        where: Filter = EVERYTHING,
+    ) -> list[Match]:
+        return await asyncio.to_thread(self.rank_words, query, limit, where, level)
 
     async def nearest(
         self, vector: Vector, *, level: Level, limit: int, where: Filter = EVERYTHING
@@ -66,10 +74,16 @@ class EmbeddedEngine:
             sheets_embedded=build.sheets.count(),
         )
 
-    def rank_words(self, query: str, limit: int, where: Filter = EVERYTHING) -> list[Match]:
+    def rank_words(
+        self, query: str, limit: int, where: Filter = EVERYTHING, level: Level = "passages"
+    ) -> list[Match]:
         """``lexical``, in the calling thread."""
         build = self._current()
-        admitted = build.payload.selection(where).passages
+        selection = build.payload.selection(where)
+        admitted = selection.passages
+        if level == "sheets":
+            ranked = build.windows.rank(query, limit, selection.sheets)
+            return build.matches([(s, int(selection.first[row])) for s, row in ranked], limit)
         return build.matches(build.words.rank(query, limit, where, admitted), limit)
 
     def rank_vectors(
@@ -124,14 +138,15 @@ class EmbeddedEngine:
                 f"L'index a été construit pour le modèle {metadata.model!r}, "
                 f"pas pour {self._model!r} : lancez « albert index build »."
             )
-        return _Snapshot(path, self._dimension, Words(path / "words", self._boosts, self._longest))
+        words = Words(path / "words", self._boosts, self._longest)
+        return _Snapshot(path, self._dimension, words, Windows(path / "windows", self._longest))
 
 
 class _Snapshot:
     """One build, open; it outlives its files' removal."""
 
-    def __init__(self, path: Path, dimension: int, words: Words) -> None:
-        self.words = words
+    def __init__(self, path: Path, dimension: int, words: Words, windows: Windows) -> None:
+        self.words, self.windows = words, windows
         self.payload = Payload(path / "payload")
         self.passages = Matrix(path, "passages", dimension)
         self.sheets = Matrix(path, "sheets", dimension)
