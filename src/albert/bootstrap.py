@@ -14,7 +14,7 @@ from albert import __version__
 from albert.assistant.contract import EXTRACTIVE, Answerer
 from albert.assistant.extractive import ExtractiveAnswerer
 from albert.assistant.generative import ModelAnswerer
-from albert.assistant.scope import LearnedScope
+from albert.assistant.scope import LearnedScope, Scope
 from albert.corpus.build import Inputs
 from albert.corpus.catalog import DATASETS
 from albert.corpus.install import Place
@@ -26,10 +26,11 @@ from albert.domain.errors import CorpusMissing, DiskFull, HomeError, HomeTooNew
 from albert.index.engines.embedded import EmbeddedEngine
 from albert.inference.e5 import E5Embedder
 from albert.inference.openai_compatible import OpenAIChatModel
-from albert.lexicon.acronyms import Lexicon
-from albert.prompt.template import TemplatePrompter
+from albert.lexicon.lexicon import Lexicon
+from albert.lexicon.lexicon import load as load_lexicon
+from albert.prompt.templated import TemplatePrompter
 from albert.retrieval.hybrid import HybridRetriever
-from albert.serving.llama_cpp import LlamaCppServer
+from albert.serving.llama_cpp import REQUEST_EXTRA, LlamaCppServer
 from albert.settings import Home, Settings
 
 FORMAT = 1
@@ -99,6 +100,8 @@ class Served:
     model: str
     key: str = field(repr=False)
     window: int
+    extra: Mapping[str, object] = field(default_factory=dict)
+    """What each request must say besides, for this engine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +174,7 @@ class Albert:
 
     @cached_property
     def lexicon(self) -> Lexicon:
-        return Lexicon.load(self.home.lexicon)
+        return load_lexicon(self.home.lexicon)
 
     @cached_property
     def retriever(self) -> HybridRetriever:
@@ -201,7 +204,12 @@ class Albert:
             served = await self._served(wanted, stack)
             session = await stack.enter_async_context(aiohttp.ClientSession())
             chat = OpenAIChatModel(
-                served.base_url, served.model, key=served.key, window=served.window, session=session
+                served.base_url,
+                served.model,
+                key=served.key,
+                window=served.window,
+                session=session,
+                extra=served.extra,
             )
             answerer = ModelAnswerer(
                 self.retriever, TemplatePrompter(), chat, newest=self.corpus.newest
@@ -210,7 +218,7 @@ class Albert:
 
     async def _served(self, wanted: str, stack: AsyncExitStack) -> Served:
         settings = self.settings
-        path = Path(wanted).expanduser()
+        path = Path(wanted)
         if settings.model_url and path.suffix != ".gguf":
             key = settings.model_key.get_secret_value()
             return Served(wanted, settings.model_url, wanted, key, settings.model_window)
@@ -223,10 +231,15 @@ class Albert:
                 window=settings.model_window,
             )
         )
-        return Served(path.stem, server.base_url, path.stem, server.key, server.window)
+        return Served(
+            path.stem, server.base_url, path.stem, server.key, server.window, REQUEST_EXTRA
+        )
 
-    def extractive(self) -> ExtractiveAnswerer:
-        """The answerer that needs no language model."""
+    def extractive(self, scope: Scope | None = None) -> ExtractiveAnswerer:
+        """The answerer that needs no language model; ``scope`` says what it may answer."""
         return ExtractiveAnswerer(
-            self.retriever, self.embedder, scope=LearnedScope.load(), newest=self.corpus.newest
+            self.retriever,
+            self.embedder,
+            scope=scope or LearnedScope.load(),
+            newest=self.corpus.newest,
         )

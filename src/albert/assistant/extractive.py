@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from albert.assistant.contract import EXTRACTIVE, Citation, Event, Finish, Piece, Question, Sources
 from albert.assistant.finding import checked, find, in_context
@@ -22,8 +22,10 @@ PASSAGES = 6
 class _Scored:
     chunk: Chunk
     unit: Unit
+    cosine: float
+    """With the question."""
     score: float
-    """Cosine with the question, and a little for the rank of its passage."""
+    """The cosine, and a little for the rank of its passage."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,10 +66,11 @@ class ExtractiveAnswerer:
 
     async def answer(self, question: Question) -> AsyncIterator[Event]:
         text = in_context(checked(question.text), question.history)
-        hits = (await find(self._retriever, question))[: max(PASSAGES, question.limit)]
-        [asked] = await self._embedder.embed([text], role="query")
-        scored = await self._score(asked[None, :], hits)
-        if not scored or not self._scope.admits(asked, [s.score for s in scored]):
+        wide = replace(question, limit=max(PASSAGES, question.limit))
+        hits = await find(self._retriever, wide)
+        asked = await self._embedder.embed([text], role="query")
+        scored = await self._score(asked, hits)
+        if not scored or not self._scope.admits(asked[0], [s.cosine for s in scored]):
             yield Sources(())
             yield Piece(f"{NOT_FOUND}\n\n{dated(self._newest())}")
             yield Finish(citations=(), mode="extractive", answered=False)
@@ -87,10 +90,10 @@ class ExtractiveAnswerer:
         if not found:
             return []
         vectors = await self._embedder.embed([unit.text for _, _, unit in found], role="document")
-        cosines = (vectors @ asked[0]).tolist()
+        cosines: list[float] = (vectors @ asked[0]).tolist()
         weight = self._quoting.rank_weight
         return [
-            _Scored(chunk, unit, cosine + weight / (1 + rank))
+            _Scored(chunk, unit, cosine, cosine + weight / (1 + rank))
             for (chunk, rank, unit), cosine in zip(found, cosines, strict=True)
         ]
 

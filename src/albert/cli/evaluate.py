@@ -11,8 +11,11 @@ import typer
 
 from albert.cli.console import bar, say, show
 from albert.cli.start import albert
+from albert.eval.answers import measure
 from albert.eval.datasets import load
 from albert.eval.retrieval import RetrievalReport, report, run, write_run
+from albert.eval.scope import Recorder, learn, left_out, observe, refused
+from albert.index.contract import Filter
 from albert.retrieval.contract import Ranking
 
 app = typer.Typer(help="Mesurer ce qu'Albert trouve et répond.", no_args_is_help=True)
@@ -46,6 +49,70 @@ def retrieval(
         show(orjson.dumps({**_json(result), "coverage": coverage}).decode())
     else:
         _show(result)
+
+
+@app.command()
+def answers(
+    questions: Annotated[
+        Path, typer.Option(help="Questions dont la phrase qui répond est marquée (« gold »).")
+    ],
+    out_of_scope: Annotated[
+        Path, typer.Option("--out-of-scope", help="Questions auxquelles aucune fiche ne répond.")
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="En JSON.")] = False,
+) -> None:
+    """Mesure si la phrase qui répond est citée, et si ce qui est sans réponse n'en reçoit pas."""
+    asked, others = load(questions), load(out_of_scope)
+    one = albert()
+    with bar("Questions") as line:
+        result = asyncio.run(
+            measure(
+                one.extractive(), asked, others, sources=one.answering_sources, progress=line.at
+            )
+        )
+    if as_json:
+        show(orjson.dumps(result).decode())
+        return
+    said = {
+        "quoted": "fiche donnée : la phrase qui répond est citée",
+        "answered": "questions auxquelles une fiche répond : Albert répond",
+        "refused": "questions sans fiche : Albert ne répond pas",
+    }
+    for name, rate in result.rates.items():
+        low, high = result.intervals[name]
+        show(f"{rate:.2f} [{low:.2f} ; {high:.2f}]  {said[name]} ({result.counts[name]})")
+    show(f"non citées : {', '.join(result.not_quoted) or 'aucune'}")
+    show(f"sans réponse : {', '.join(result.not_answered) or 'aucune'}")
+    show(f"répondues à tort : {', '.join(result.answered_out_of_scope) or 'aucune'}")
+
+
+@app.command()
+def scope(
+    questions: Annotated[Path, typer.Option(help="Questions auxquelles une fiche répond.")],
+    out_of_scope: Annotated[
+        Path, typer.Option("--out-of-scope", help="Questions auxquelles aucune fiche ne répond.")
+    ],
+    write: Annotated[
+        Path | None, typer.Option(help="Écrit ce qui est appris (assistant/data/scope.json).")
+    ] = None,
+) -> None:
+    """Apprend à reconnaître les questions sans réponse ; mesure sur des questions non vues."""
+    asked = [*load(questions), *load(out_of_scope)]
+    one = albert()
+    recorder = Recorder()
+    where = Filter(sources=one.answering_sources)
+    with bar("Questions") as line:
+        rows, answerable = asyncio.run(
+            observe(one.extractive(recorder), recorder, asked, where=where, progress=line.at)
+        )
+    learned = learn(rows, answerable, model=one.embedder.fingerprint)
+    shares = refused(left_out(rows, answerable), answerable, learned.threshold)
+    show(
+        f"Questions non vues : {shares['answered']:.2f} des bonnes questions répondues, "
+        f"{shares['refused']:.2f} des autres refusées."
+    )
+    if write is not None:
+        write.write_text(learned.dumps(), "ascii")
 
 
 def _json(result: RetrievalReport) -> dict[str, object]:

@@ -22,6 +22,7 @@ from albert.index.contract import Coverage
 from albert.index.embedding import Scope, embed_missing
 from albert.inference.e5 import E5Embedder
 from albert.lexicon.acronyms import mine
+from albert.lexicon.lexicon import written_by_hand
 
 NEEDED = ("service-public", "travail-emploi")
 """The sources that answers come from; the others are welcome."""
@@ -123,7 +124,7 @@ def learn_corpus(albert: Albert, *, force: bool = False) -> BuildReport:
             progress=lambda source, done, total: line.at(done, total, f"Lecture de {source}"),
         )
     with albert.store() as store:
-        mine(store.sheets()).save(albert.home.lexicon)
+        mine(store.sheets()).merged(written_by_hand()).save(albert.home.lexicon)
     say(f"{report.sheets} fiches lues, {report.chunks} extraits.")
     for name, reason in report.errors:
         say(f"  fichier passé : {name} ({reason})")

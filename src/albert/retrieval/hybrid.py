@@ -23,8 +23,8 @@ class Tuning:
     """
 
     depth: int = 200
-    k: int = 15
-    words: float = 0.3
+    k: int = 10
+    words: float = 0.2
     sheet_words: float = 1.0
     passages: float = 1.0
     sheets: float = 1.0

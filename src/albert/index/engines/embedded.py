@@ -36,7 +36,7 @@ class EmbeddedEngine:
         *,
         model: str,
         dimension: int,
-        boosts: Boosts = Boosts(),  # noqa: B008 - frozen
+        boosts: Boosts = Boosts(),
         longest_query: int = 64,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
