@@ -11,7 +11,6 @@ from albert.inference.contract import Embedder
 from albert.retrieval.contract import Ranking
 from albert.retrieval.fusion import reciprocal_rank
 
-
 _THIN = 40
 """Characters under which a passage is a bare heading, of a section that holds only contacts."""
 _SPARE = 4
