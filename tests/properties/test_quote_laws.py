@@ -44,6 +44,6 @@ def test_a_passage_quoted_whole_is_itself(passage: Chunk) -> None:
     quoted = quote(passage, units(passage))
     assert "[…]" not in quoted
     written, said = passage.text.split("\n"), quoted.split("\n")
-    assert [each for each in said if "|" not in each] == [
+    assert [each for each in said if each and "|" not in each] == [
         each for each in written if "|" not in each
     ]
