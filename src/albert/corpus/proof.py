@@ -13,19 +13,12 @@ import orjson
 
 from albert.corpus.chunking import pack
 from albert.corpus.sources.service_public import ServicePublic
-from albert.corpus.sources.service_public.body import DATA, gap
+from albert.corpus.sources.service_public.body import DATA, INLINE, gap
 from albert.corpus.sources.service_public.publication import INSTEAD, SOURCE, TEXT
 from albert.corpus.sources.service_public.tree import Malformed, Node, load
 from albert.corpus.store import CorpusStore
 from albert.corpus.text import lowered, normalise, raised, words
 from albert.domain.documents import Section, Sheet
-
-_INLINE = frozenset(
-    {
-        "LienInterne", "LienExterne", "LienIntra", "MiseEnEvidence", "Exposant", "Indice", "Valeur",
-        "Expression", "Citation", "TermeEtranger", "Variable",
-    }
-)  # fmt: skip
 
 
 _INLINE_TAG = re.compile(r"</?(?:a|strong|em|span|b|i|u|abbr|time)\b[^>]*>", re.IGNORECASE)
@@ -156,7 +149,7 @@ def _flat(node: Node, blanks_lost: bool) -> str:
         if name in DATA:
             continue
         text = _flat(child, blanks_lost)
-        if name not in _INLINE:
+        if name not in INLINE:
             out += f" {text} "
         else:
             text = {"Exposant": raised, "Indice": lowered}.get(name, str)(text)
