@@ -59,7 +59,7 @@ def main() -> None:
     program = given.pyalbert or pyalbert()
     sheets = fetched()
     storage = as_xml(sheets)
-    print(f"{files(sheets)} files; the same as XML, {files(storage)}")
+    print(f"{files(sheets, '.json')} files; the same as XML, {files(storage, '.xml')}")
     print(f"load of the machine before: {os.getloadavg()[0]:.1f}, cores: {os.cpu_count()}")
     costs: dict[str, list[Cost]] = {"pyalbert": [], "one core": [], "two cores": []}
     for _ in range(given.rounds):
@@ -212,8 +212,8 @@ def xml(node: Mapping[str, object]) -> str:
     return f"<{node['name']}{opening}>{''.join(map(xml, children))}</{node['name']}>"
 
 
-def files(folder: Path) -> int:
-    return sum(1 for path in folder.rglob("*") if path.suffix in (".json", ".xml"))
+def files(folder: Path, suffix: str) -> int:
+    return sum(1 for _ in folder.rglob(f"*{suffix}"))
 
 
 def passages(storage: Path) -> int:
