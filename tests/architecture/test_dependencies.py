@@ -66,6 +66,6 @@ def test_no_installed_dependency_is_under_the_gpl_or_the_agpl() -> None:
             about = metadata.metadata(name)
         except metadata.PackageNotFoundError:
             continue  # for another machine, another Python, or another extra
-        classifiers = about.get_all("Classifier") or []
-        words = [about.get("License-Expression") or about.get("License") or "", *classifiers]
+        fields = ("License-Expression", "License", "Classifier")
+        words = [word for each in fields for word in about.get_all(each) or []]
         assert not any(refused.search(line.partition("\n")[0]) for line in words), name

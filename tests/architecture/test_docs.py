@@ -63,7 +63,7 @@ def test_the_page_of_errors_has_each_of_them_and_no_other() -> None:
     assert set(rows("erreurs.md")) == {kind.__name__ for kind in every_error()}
 
 
-@pytest.mark.parametrize("kind", sorted(every_error(), key=lambda kind: kind.__name__))
+@pytest.mark.parametrize("kind", sorted(every_error(), key=str))
 def test_an_error_is_documented_with_its_status_and_message(kind: type[errors.AlbertError]) -> None:
     _, status, code, message, cause, mending = rows("erreurs.md")[kind.__name__]
     assert (int(status), code) == (ROWS[kind].status, f"`{ROWS[kind].code}`")
