@@ -27,6 +27,7 @@ class CountingEmbedder:
     """Gives each text the same unit vector, and remembers what it was asked."""
 
     model = "counting"
+    fingerprint = "counting/1"
     dimension = 2
 
     def __init__(self, *, fails_after: int = 1000) -> None:

@@ -27,7 +27,11 @@ class Unit:
 
 
 def units(chunk: Chunk) -> list[Unit]:
-    """Return what a passage says, in order; a table's header and rule are not units."""
+    """Return what a passage says, in order.
+
+    A table's header and rule are not units, nor is a sentence that announces what the
+    passage does not hold (a simulator, a form).
+    """
     found: list[Unit] = []
     lines = chunk.text.split("\n")
     for number, line in enumerate(lines):
@@ -37,7 +41,8 @@ def units(chunk: Chunk) -> list[Unit]:
         if is_listed(line):
             found.append(Unit(line.strip(), number))
         else:
-            found += [Unit(text, number, place) for place, text in enumerate(sentences(line))]
+            said = [Unit(text, number, place) for place, text in enumerate(sentences(line))]
+            found += said if is_listed(below) or not said[-1].announces else said[:-1]
     return found
 
 

@@ -171,7 +171,7 @@ def _units(lines: Sequence[str], room: int) -> Iterator[_Unit]:
         if line.startswith("| ") and i + 1 < len(lines) and lines[i + 1].startswith("| ---"):
             end = _run(lines, i + 2, lambda text: text.startswith("| "))
             yield from _table(lines[i:end], lead, room)
-        elif line.startswith("- "):
+        elif line.startswith(("- ", "  ")):  # nested in nothing, below an item without words
             end = _run(lines, i + 1, lambda text: text.startswith("  "))
             yield from _item(lines[i:end], lead, room)
         else:

@@ -17,24 +17,23 @@ class SectionWriter:
         self._unused = 0  # how many of the last open headings have no line below them yet
         self._done: list[tuple[tuple[str, ...], int, str, list[str]]] = []
         self._lines: list[str] | None = None  # of the section being written
-        self._anchor = ""
+        self._anchors = [""]  # of the open headings: one without its own has that above it
 
     def open(self, heading: str, anchor: str = "") -> None:
         """Go one heading deeper."""
         self._path.append(heading)
         self._unused += 1
         self._lines = None
-        self._anchor = anchor or self._anchor
+        self._anchors.append(anchor or self._anchors[-1])
 
     def close(self) -> None:
         """Leave the deepest heading."""
         heading = self._path.pop()
+        self._anchors.pop()
         self._lines = None
         if self._unused:
             self._unused -= 1
             self.line(heading)
-        if not self._path:
-            self._anchor = ""
 
     def line(self, text: str) -> None:
         """Add a paragraph, an item or a row to the open section; blank ones are dropped."""
@@ -42,7 +41,7 @@ class SectionWriter:
             return
         if self._lines is None:
             self._lines = []
-            self._done.append((tuple(self._path), self._unused, self._anchor, self._lines))
+            self._done.append((tuple(self._path), self._unused, self._anchors[-1], self._lines))
             self._unused = 0
         self._lines.append(text)
 

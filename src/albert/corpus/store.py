@@ -67,16 +67,16 @@ class CorpusWriter:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._aside = path.with_suffix(".new")
-        self._aside.unlink(missing_ok=True)
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            self._aside.unlink(missing_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(self._aside, isolation_level=None)
             # The file is worth nothing until it is whole: no journal, one fsync at the end.
             self._db.execute("PRAGMA journal_mode=OFF")
             self._db.execute("PRAGMA synchronous=OFF")
             self._db.executescript(_SCHEMA)
             self._db.execute("BEGIN")
-        except sqlite3.OperationalError as error:
+        except (sqlite3.OperationalError, OSError) as error:
             raise _mishap(error) from error
 
     def __enter__(self) -> Self:
@@ -129,27 +129,31 @@ class CorpusStore:
 
     Raises:
         CorpusMissing: none was built, or by another version.
+        CorpusError: the file is damaged; also while it is read.
     """
 
     def __init__(self, path: Path) -> None:
         if not path.is_file():
             raise CorpusMissing
+        self._path = path
         self._db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, check_same_thread=False)
-        try:
-            stored = self._meta("format")
-        except sqlite3.DatabaseError as error:
-            raise CorpusError(
-                f"Le corpus {str(path)!r} est abîmé : lancez « albert corpus build »."
-            ) from error
-        if stored != FORMAT:
+        if self._meta("format") != FORMAT:
             raise CorpusMissing(
                 "Le corpus vient d'une autre version : lancez « albert corpus build »."
             )
 
+    def _values(self, query: str, *parameters: str) -> Iterator[Any]:
+        """Yield the first column of what is found; damage may show at any row."""
+        try:
+            for (value,) in self._db.execute(query, parameters):
+                yield value
+        except sqlite3.DatabaseError as error:
+            raise CorpusError(
+                f"Le corpus {str(self._path)!r} est abîmé : lancez « albert corpus build »."
+            ) from error
+
     def _meta(self, name: str) -> int | str | bytes | None:
-        found = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
-        value: int | str | bytes | None = found[0] if found else None
-        return value
+        return next(self._values("SELECT value FROM meta WHERE name = ?", name), None)
 
     @property
     def inputs(self) -> str:
@@ -170,31 +174,31 @@ class CorpusStore:
         """
         source, _, name = sid.rpartition("/")
         query = "SELECT body FROM sheet WHERE sid = ? AND (source = ? OR ? = '')"
-        found = self._db.execute(query, (name, source, source)).fetchone()
+        found = next(self._values(query, name, source, source), None)
         if found is None:
             raise SheetNotFound(
                 f"Aucune fiche ne porte l'identifiant {sid!r} : "
                 "« albert search » trouve les fiches par leur contenu."
             )
-        return sheet_from_json(found[0])
+        return sheet_from_json(found)
 
     def sheets(self) -> Iterator[Sheet]:
         """Yield every sheet, by source and id."""
-        for (body,) in self._db.execute("SELECT body FROM sheet ORDER BY source, sid"):
+        for body in self._values("SELECT body FROM sheet ORDER BY source, sid"):
             yield sheet_from_json(body)
 
     def chunks(self, sheet: Sheet | None = None) -> Iterator[Chunk]:
         """Yield the passages of a sheet, or of all, in reading order."""
         if sheet is None:
-            cursor = self._db.execute("SELECT body FROM chunk ORDER BY number")
+            bodies = self._values("SELECT body FROM chunk ORDER BY number")
         else:
             query = "SELECT body FROM chunk WHERE source = ? AND sid = ? ORDER BY number"
-            cursor = self._db.execute(query, (sheet.source, sheet.id))
-        for (body,) in cursor:
+            bodies = self._values(query, sheet.source, sheet.id)
+        for body in bodies:
             yield chunk_from_json(body)
 
     def institutions(self) -> Iterator[Institution]:
-        for (body,) in self._db.execute("SELECT body FROM institution ORDER BY number"):
+        for body in self._values("SELECT body FROM institution ORDER BY number"):
             yield _record(Institution, orjson.loads(body))
 
     def close(self) -> None:

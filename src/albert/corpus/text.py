@@ -9,7 +9,7 @@ from collections import Counter
 _SUPERSCRIPTS = dict(zip("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹", strict=True))
 _SUBSCRIPTS = dict(zip("0123456789", "₀₁₂₃₄₅₆₇₈₉", strict=True))
 _KEPT = set(_SUPERSCRIPTS.values()) | set(_SUBSCRIPTS.values())
-_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2028-\u202e\u2060\ufeff\x00-\x08\x0e-\x1f\x7f]")
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060\ufeff\x00-\x08\x0e-\x1b\x7f]")
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -19,9 +19,9 @@ def normalise(text: str) -> str:
     NFKC turns "m²" into "m2" and "10³" into "103", which changes a figure: those
     characters stay as they are.
     """
+    if _INVISIBLE.search(text):
+        text = _INVISIBLE.sub("", text)
     if not text.isascii():
-        if _INVISIBLE.search(text):
-            text = _INVISIBLE.sub("", text)
         if _KEPT.isdisjoint(text):
             text = unicodedata.normalize("NFKC", text)
         else:

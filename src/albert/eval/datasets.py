@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import orjson
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from albert.domain.errors import DatasetInvalid
 
@@ -44,22 +43,38 @@ def load(path: Path) -> list[Labelled]:
     return questions
 
 
-def _labelled(path: Path, number: int, line: bytes) -> Labelled:
-    where = f"{path.name}, ligne {number}"
+class _Line(BaseModel):
+    """A line of a dataset; other fields are its maker's own."""
+
+    model_config = ConfigDict(strict=True)
+
+    qid: str = Field(min_length=1)
+    question: str = Field(min_length=1)
+    sid: str | None = None
+    also: list[str] = []
+    source: str | None = None
+    style: str | None = None
+    kind: str | None = None
+    gold: list[str] = []
+
+
+def _labelled(path: Path, number: int, content: bytes) -> Labelled:
     try:
-        values: Any = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        raise DatasetInvalid(f"{where} : ce n'est pas du JSON.") from error
-    if not isinstance(values, dict) or not all(
-        isinstance(values.get(name), str) and values[name] for name in ("qid", "question")
-    ):
-        raise DatasetInvalid(f"{where} : il faut un objet avec « qid » et « question ».")
-    sheets = [values["sid"]] if values.get("sid") else []
+        line = _Line.model_validate_json(content)
+    except ValidationError as error:
+        where = error.errors()[0]["loc"]
+        wrong = f"« {where[0]} » manque ou n'a pas la forme attendue" if where else _NOT_JSON
+        raise DatasetInvalid(
+            f"{path.name}, ligne {number} : {wrong} (il faut au moins « qid » et « question »)."
+        ) from error
     return Labelled(
-        qid=values["qid"],
-        question=values["question"],
-        sheets=(*sheets, *values.get("also", ())),
-        source=values.get("source", ""),
-        style=values.get("style") or values.get("kind", ""),
-        gold=tuple(values.get("gold", ())),
+        qid=line.qid,
+        question=line.question,
+        sheets=(*([line.sid] if line.sid else []), *line.also),
+        source=line.source or "",
+        style=line.style or line.kind or "",
+        gold=tuple(line.gold),
     )
+
+
+_NOT_JSON = "ce n'est pas un objet JSON"

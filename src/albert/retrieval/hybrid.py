@@ -11,6 +11,11 @@ from albert.inference.contract import Embedder
 from albert.retrieval.contract import Ranking
 from albert.retrieval.fusion import reciprocal_rank
 
+_THIN = 40
+"""Characters under which a passage is a bare heading, of a section that holds only contacts."""
+_SPARE = 4
+"""Passages chosen besides, to take the place of thin ones."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tuning:
@@ -84,10 +89,12 @@ class HybridRetriever:
     ) -> list[Hit]:
         """Return passages of the best sheets, those of one sheet limited, best first."""
         rankings = await self.rankings(question, where=where, by=by, expand=expand)
-        chosen = self.choose(self.fuse(rankings), limit)
+        chosen = self.choose(self.fuse(rankings), limit + _SPARE)
         chunks = await self._engine.fetch([chunk for chunk, _ in chosen])
         scores = dict(chosen)
-        return [Hit(chunk, scores[chunk.id]) for chunk in chunks]
+        # Stable: a passage that says next to nothing comes after all that say something.
+        chunks.sort(key=lambda chunk: len(chunk.text) < _THIN)
+        return [Hit(chunk, scores[chunk.id]) for chunk in chunks[:limit]]
 
     async def sheets(
         self, question: str, *, limit: int, where: Filter = EVERYTHING, by: Ranking = "hybrid"

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from albert.corpus.markdown import Cell, item, table
 from albert.corpus.sections import SectionWriter
-from albert.corpus.sources.service_public.tree import Node
+from albert.corpus.sources.service_public.tree import Node, solid
 from albert.corpus.text import lowered, normalise, raised
 from albert.domain.documents import Contact, Link, WebService
 
@@ -114,7 +114,7 @@ class Body:
 
     def _note(self, node: Node) -> None:
         title, rest = self._titled(node)
-        children = rest.get("children", [])
+        children = solid(rest)
         if children and children[0].get("name") == "Paragraphe":
             self.writer.line(
                 f"{title} : {self.text(children[0])}" if title else self.text(children[0])
@@ -186,7 +186,7 @@ class Body:
         for child in node.get("children", ()):
             if child.get("name") == "Rangée":
                 header = child.get("attributes", {}).get("type") == "header" and not rows[False]
-                rows[header].append([self._cell(cell) for cell in child.get("children", ())])
+                rows[header].append([self._cell(cell) for cell in solid(child)])
             elif child.get("name") != "Colonne":
                 before.append(self._flat(child))
         return [line for line in before if line] + table(rows[True], rows[False])

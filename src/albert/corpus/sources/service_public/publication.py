@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from albert.corpus.sources.service_public.body import Body
-from albert.corpus.sources.service_public.tree import Node
+from albert.corpus.sources.service_public.tree import Node, solid
 from albert.domain.documents import (
     AUDIENCES,
     Audience,
@@ -94,7 +94,7 @@ class Publication:
             breadcrumb=tuple(
                 self._body.text(level)
                 for trail in self.parts("FilDAriane")
-                for level in trail.get("children", ())
+                for level in solid(trail)
             ),
             description=self._text("dc:description"),
             introduction=introduction,
@@ -177,9 +177,7 @@ class Publication:
         for node in self.parts("Abreviation", "Definition"):
             children = {child.get("name", ""): child for child in node.get("children", ())}
             if "Titre" in children and "Texte" in children:
-                meaning = " ".join(
-                    self._body.text(c) for c in children["Texte"].get("children", ())
-                )
+                meaning = " ".join(self._body.text(c) for c in solid(children["Texte"]))
                 yield Term(
                     term=self._body.text(children["Titre"]),
                     meaning=meaning,

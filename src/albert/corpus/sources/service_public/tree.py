@@ -21,6 +21,9 @@ class Node(TypedDict):
     text: NotRequired[str]
 
 
+_DEEPEST = 256
+
+
 class Malformed(ValueError):
     """A file that is not a publication; the message says why."""
 
@@ -37,6 +40,15 @@ def load(path: Path) -> tuple[Node, bool]:
     return _from_xml(content), False
 
 
+def solid(node: Node) -> list[Node]:
+    """Return an element's children but for blank texts: what indented XML has between blocks."""
+    return [
+        child
+        for child in node.get("children", ())
+        if child["type"] == "element" or child["text"].strip()
+    ]
+
+
 def _from_json(content: bytes) -> Node:
     try:
         document: Any = orjson.loads(content)
@@ -46,7 +58,39 @@ def _from_json(content: bytes) -> Node:
         raise Malformed(f"JSON illisible : {error}") from error
     if name != "Publication":
         raise Malformed(f"la racine est {name!r}, et non « Publication »")
+    if not _is_tree(root):
+        raise Malformed("JSON illisible : ce n'est pas un arbre d'éléments et de textes")
     return root
+
+
+def _is_tree(root: Any) -> bool:  # noqa: ANN401  # whatever JSON held
+    """Whether all below is an element or a text, no deeper than libxml2 allows."""
+    level = [root]
+    for _ in range(_DEEPEST):
+        below: list[Any] = []
+        for node in level:
+            if not _is_node(node):
+                return False
+            below += node.get("children", ())
+        if not below:
+            return True
+        level = below
+    return False
+
+
+def _is_node(node: Any) -> bool:  # noqa: ANN401  # whatever JSON held
+    if not isinstance(node, dict):
+        return False
+    if node.get("type") == "text":
+        return isinstance(node.get("text"), str)
+    attributes = node.get("attributes", {})
+    return (
+        node.get("type") == "element"
+        and isinstance(node.get("name"), str)
+        and isinstance(node.get("children", []), list)
+        and isinstance(attributes, dict)
+        and all(isinstance(value, str) for value in attributes.values())
+    )
 
 
 def _from_xml(content: bytes) -> Node:
