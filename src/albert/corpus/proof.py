@@ -20,7 +20,6 @@ from albert.corpus.store import CorpusStore
 from albert.corpus.text import lowered, normalise, raised, words
 from albert.domain.documents import Section, Sheet
 
-
 _INLINE_TAG = re.compile(r"</?(?:a|strong|em|span|b|i|u|abbr|time)\b[^>]*>", re.IGNORECASE)
 _RAISED = re.compile(r"<sup\b[^>]*>([^<]*)</sup>", re.IGNORECASE)
 _ANY_TAG = re.compile(r"<[^>]*>")
