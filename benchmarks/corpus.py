@@ -51,6 +51,7 @@ class Cost:
 def main() -> None:
     asked = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     asked.add_argument("--rounds", type=int, default=3)
+    asked.add_argument("--indented", action="store_true", help="XML with blanks between elements")
     asked.add_argument(
         "--pyalbert", type=Path, help="pyalbert 0.8.0, where it is installed already"
     )
