@@ -67,6 +67,11 @@ def containers(blocks: st.SearchStrategy[Tree]) -> st.SearchStrategy[Tree]:
     )
 
 
+TITLE = {
+    "type": "element",
+    "name": "dc:title",
+    "children": [{"type": "text", "text": "Fiche"}],
+}
 blocks = st.recursive(st.one_of(paragraph, data, text), containers, max_leaves=12)
 publications = st.tuples(
     element("Introduction", some_of(blocks)), element("Texte", some_of(blocks, least=1))
@@ -80,7 +85,7 @@ def test_a_generated_publication_is_proved(parts: tuple[Tree, Tree]) -> None:
         "type": "element",
         "name": "Publication",
         "attributes": {"ID": "F1"},
-        "children": [*parts],
+        "children": [TITLE, *parts],
     }
     with TemporaryDirectory() as name:
         folder = Path(name)

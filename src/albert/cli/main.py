@@ -3,35 +3,74 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from importlib import import_module
 
 import typer
 
 from albert import __version__
-from albert.cli import ask, corpus, evaluate, index, up
 from albert.cli.console import say
 from albert.domain.errors import AlbertError
 
-app = typer.Typer(
-    name="albert",
-    help="Albert, l'assistant souverain de l'administration : il répond depuis les fiches "
-    "officielles de l'État, avec ses sources.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.add_typer(corpus.app, name="corpus")
-app.add_typer(index.app, name="index")
-app.add_typer(evaluate.app, name="eval")
-app.command("ask")(ask.ask)
-app.command("chat")(ask.chat)
-app.command("search")(ask.search)
-app.command("up")(up.up)
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """Where a verb is: a module of this package, and in it a function or a group (``app``)."""
+
+    module: str
+    name: str
+    help: str
+
+    def join(self, program: typer.Typer, verb: str) -> None:
+        """Import the verb and make it part of the program."""
+        found = getattr(import_module(f"albert.cli.{self.module}"), self.name)
+        if isinstance(found, typer.Typer):
+            program.add_typer(found, name=verb, help=self.help)
+        else:
+            program.command(verb, short_help=self.help)(found)
 
 
-@app.callback(invoke_without_command=True)
+VERBS = {
+    "up": Verb("up", "up", "Apprend les fiches si ce n'est fait, puis sert l'API."),
+    "ask": Verb("ask", "ask", "Répond à une question, avec ses sources."),
+    "chat": Verb("ask", "chat", "Tient une conversation."),
+    "search": Verb("ask", "search", "Montre les extraits qui répondent le mieux."),
+    "corpus": Verb("corpus", "app", "Les fiches : les rapporter, les lire, les compter."),
+    "index": Verb("index", "app", "L'index : le construire, dire où il en est."),
+    "eval": Verb("evaluate", "app", "Mesurer ce qu'Albert trouve et répond."),
+}
+
+
+def program(wanted: Collection[str] = tuple(VERBS)) -> typer.Typer:
+    """Return the program. Only the verbs ``wanted`` are imported and can run.
+
+    The others are listed in its help, which comes at once: each verb's own modules
+    cost half a second to import.
+    """
+    made = typer.Typer(
+        name="albert",
+        help="Albert, l'assistant souverain de l'administration : il répond depuis les fiches "
+        "officielles de l'État, avec ses sources.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    made.callback(invoke_without_command=True)(_root)
+    for name, verb in VERBS.items():
+        if name in wanted:
+            verb.join(made, name)
+        else:
+            made.command(name, short_help=verb.help)(_listed)
+    return made
+
+
+def _listed() -> None:
+    """Stand in the help for a verb that was not imported."""
+
+
 def _root(
     version: bool = typer.Option(False, "--version", help="Affiche la version."),
 ) -> None:
@@ -42,7 +81,8 @@ def _root(
 
 def main() -> None:
     """Run the command line."""
-    sys.exit(run(app))
+    wanted = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+    sys.exit(run(program([wanted])))
 
 
 def run(command: Callable[[], object]) -> int:

@@ -8,7 +8,8 @@ from collections import Counter
 
 _SUPERSCRIPTS = dict(zip("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹", strict=True))
 _SUBSCRIPTS = dict(zip("0123456789", "₀₁₂₃₄₅₆₇₈₉", strict=True))
-_KEPT = set(_SUPERSCRIPTS.values()) | set(_SUBSCRIPTS.values())
+_KEPT = frozenset((*_SUPERSCRIPTS.values(), *_SUBSCRIPTS.values()))
+_ANY_KEPT = re.compile(f"[{''.join(sorted(_KEPT))}]")
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060\ufeff\x00-\x08\x0e-\x1b\x7f]")
 _WORD = re.compile(r"[^\W_]+")
 
@@ -22,7 +23,7 @@ def normalise(text: str) -> str:
     if _INVISIBLE.search(text):
         text = _INVISIBLE.sub("", text)
     if not text.isascii():
-        if _KEPT.isdisjoint(text):
+        if not _ANY_KEPT.search(text):
             text = unicodedata.normalize("NFKC", text)
         else:
             text = "".join(c if c in _KEPT else unicodedata.normalize("NFKC", c) for c in text)

@@ -9,13 +9,15 @@ from typing import TypeVar
 
 from albert.corpus.contract import Skipped
 from albert.corpus.sources.service_public.publication import SOURCE, Publication
-from albert.corpus.sources.service_public.tree import Malformed, load
+from albert.corpus.sources.service_public.tree import Malformed, Node, is_tree, load
 from albert.domain.documents import AUDIENCES, Audience, Section, Sheet, SourceName
 from albert.domain.errors import CorpusMissing
 
 T = TypeVar("T")
 
 STRUCTURE_ONLY = "ne fait que relier d'autres fiches (dossier, thème, recherche guidée)"
+NO_TREE = "JSON illisible : ce n'est pas un arbre d'éléments et de textes"
+NO_TITLE = "la fiche n'a pas de titre"
 SERVICE_ONLY = "service en ligne ou formulaire, et non fiche"
 
 
@@ -55,28 +57,41 @@ class ServicePublic:
 
 def read_sheet(paths: Sequence[Path]) -> list[Sheet | Skipped]:
     """Read the editions of one sheet: the sheet, and what had to be passed over."""
-    out: list[Sheet | Skipped] = []
-    editions: list[Sheet] = []
-    for path in paths:
-        label = f"{path.parent.name}/{path.name}"
-        if path.stem.startswith("R"):
-            out.append(Skipped(name=label, reason=SERVICE_ONLY))
-            continue
-        try:
-            root, blanks_lost = load(path)
-        except (Malformed, OSError) as error:
-            out.append(Skipped(name=label, reason=str(error), error=True))
-            continue
-        audience = next((a for a in AUDIENCES if a == path.parent.name), None)
-        publication = Publication(root, audience=audience, blanks_lost=blanks_lost)
-        if publication.id.startswith("N"):
-            out.append(Skipped(name=label, reason=STRUCTURE_ONLY))
-        elif publication.id != path.stem:
-            reason = f"l'identifiant {publication.id!r} n'est pas celui du fichier"
-            out.append(Skipped(name=label, reason=reason, error=True))
-        else:
-            editions.append(publication.sheet())
-    return [merge(editions), *out] if editions else out
+    read = [_read_edition(path) for path in paths]
+    editions = [one for one in read if isinstance(one, Sheet)]
+    skipped = [one for one in read if isinstance(one, Skipped)]
+    return [merge(editions), *skipped] if editions else [*skipped]
+
+
+def _read_edition(path: Path) -> Sheet | Skipped:
+    label = f"{path.parent.name}/{path.name}"
+    if path.stem.startswith("R"):
+        return Skipped(name=label, reason=SERVICE_ONLY)
+    try:
+        root, blanks_lost = load(path)
+    except (Malformed, OSError) as error:
+        return Skipped(name=label, reason=str(error), error=True)
+    try:
+        return _edition(root, path, label, blanks_lost=blanks_lost)
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError):
+        if is_tree(root):
+            raise
+        return Skipped(name=label, reason=NO_TREE, error=True)
+
+
+def _edition(root: Node, path: Path, label: str, *, blanks_lost: bool) -> Sheet | Skipped:
+    audience = next((a for a in AUDIENCES if a == path.parent.name), None)
+    publication = Publication(root, audience=audience, blanks_lost=blanks_lost)
+    if publication.id.startswith("N"):
+        return Skipped(name=label, reason=STRUCTURE_ONLY)
+    if publication.id != path.stem:
+        reason = f"l'identifiant {publication.id!r} n'est pas celui du fichier"
+        return Skipped(name=label, reason=reason, error=True)
+    sheet = publication.sheet()
+    if not sheet.title:
+        reason = NO_TITLE if is_tree(root) else NO_TREE
+        return Skipped(name=label, reason=reason, error=True)
+    return sheet
 
 
 def merge(editions: Sequence[Sheet]) -> Sheet:

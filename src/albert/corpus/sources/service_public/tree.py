@@ -58,13 +58,14 @@ def _from_json(content: bytes) -> Node:
         raise Malformed(f"JSON illisible : {error}") from error
     if name != "Publication":
         raise Malformed(f"la racine est {name!r}, et non « Publication »")
-    if not _is_tree(root):
-        raise Malformed("JSON illisible : ce n'est pas un arbre d'éléments et de textes")
     return root
 
 
-def _is_tree(root: Any) -> bool:  # noqa: ANN401  # whatever JSON held
-    """Whether all below is an element or a text, no deeper than libxml2 allows."""
+def is_tree(root: Any) -> bool:  # noqa: ANN401  # whatever JSON held
+    """Whether all below is an element or a text, no deeper than libxml2 allows.
+
+    It costs as much as reading: it is asked only where reading failed.
+    """
     level = [root]
     for _ in range(_DEEPEST):
         below: list[Any] = []
