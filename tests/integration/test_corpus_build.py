@@ -79,7 +79,9 @@ def test_every_source_is_counted_and_what_is_wrong_is_named(tmp_path: Path) -> N
 def test_what_was_built_is_proved_and_carries_its_inputs(tmp_path: Path) -> None:
     made(tmp_path / "corpus.sqlite", 1)
     with closing(CorpusStore(tmp_path / "corpus.sqlite")) as store:
-        proof = prove(store, INPUTS[0].data, tokens=220, progress=lambda done, total: None)
+        proof = prove(
+            store, {"service-public": INPUTS[0].data}, tokens=220, progress=lambda *_: None
+        )
         assert (proof.lost, proof.equal) == ([], 3)
         assert store.inputs == fingerprint(list(reversed(INPUTS)), 220)
         assert store.inputs != fingerprint(INPUTS, 200)

@@ -35,7 +35,7 @@ def corpus(tmp_path: Path, data: Path) -> Path:
 
 def proved(corpus: Path, data: Path) -> Proof:
     with closing(CorpusStore(corpus)) as store:
-        return prove(store, data, tokens=TOKENS, progress=lambda done, total: None)
+        return prove(store, {"service-public": data}, tokens=TOKENS, progress=lambda *_: None)
 
 
 def passages(db: sqlite3.Connection) -> Iterator[tuple[int, dict[str, str]]]:
@@ -60,12 +60,12 @@ def test_every_sheet_of_the_fixtures_is_proved(corpus: Path, data: Path) -> None
 
 def test_a_word_taken_from_a_passage_is_named_with_its_sheet(corpus: Path, data: Path) -> None:
     falsify(corpus, "râteau", "")
-    assert proved(corpus, data).lost == [("F1001", {"râteau": 1})]
+    assert proved(corpus, data).lost == [("service-public/F1001", {"râteau": 1})]
 
 
 def test_a_word_added_to_a_passage_is_named_with_its_sheet(corpus: Path, data: Path) -> None:
     falsify(corpus, "râteau", "râteau rouge")
-    assert proved(corpus, data).lost == [("F1001", {"rouge": 1})]
+    assert proved(corpus, data).lost == [("service-public/F1001", {"rouge": 1})]
 
 
 def test_a_word_taken_from_an_older_edition_is_found_too(corpus: Path, data: Path) -> None:
@@ -74,4 +74,4 @@ def test_a_word_taken_from_an_older_edition_is_found_too(corpus: Path, data: Pat
             body = orjson.dumps({**found, "text": found["text"].replace("mars", "")})
             db.execute("UPDATE chunk SET body = ? WHERE number = ?", (body, number))
     [(sid, missing)] = proved(corpus, data).lost
-    assert (sid, set(missing)) == ("F1004", {"mars"})
+    assert (sid, set(missing)) == ("service-public/F1004", {"mars"})

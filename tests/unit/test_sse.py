@@ -1,6 +1,8 @@
 """Server-sent events, as the HTML standard writes them."""
 
-from albert.wire.sse import Decoder, ServerEvent, comment, encode
+import pytest
+
+from albert.wire.sse import LIMIT, Decoder, ServerEvent, comment, encode
 
 
 def test_an_event_is_written_field_by_field() -> None:
@@ -44,3 +46,13 @@ def test_an_unfinished_event_is_held_back() -> None:
 
 def test_only_the_first_space_after_the_colon_belongs_to_the_form() -> None:
     assert Decoder().feed(b"data:  x\n\ndata:y\n\n") == [ServerEvent(" x"), ServerEvent("y")]
+
+
+def test_a_strict_reader_refuses_an_endless_event() -> None:
+    with pytest.raises(ValueError, match="too long"):
+        Decoder(strict=True).feed(b"data: " + b"x" * LIMIT)
+
+
+def test_a_strict_reader_refuses_what_is_not_utf8() -> None:
+    with pytest.raises(ValueError, match="utf-8"):
+        Decoder(strict=True).feed(b"data: \xff\n\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import aclosing
 
 from albert.assistant.contract import Citation, Event, Finish, Piece, Question, Sources
 from albert.assistant.finding import checked, find
@@ -50,8 +51,9 @@ class ModelAnswerer:
             count=self._chat.count,
         )
         yield Sources(prompt.quoted)
-        async for piece in self._chat.stream(prompt.messages, question.sampling):
-            yield Piece(piece)
+        async with aclosing(self._chat.stream(prompt.messages, question.sampling)) as pieces:
+            async for piece in pieces:
+                yield Piece(piece)
         citations = tuple(Citation(chunk) for chunk in prompt.quoted)
         if citations:
             yield Piece(f"\n\n{listed(citations, self._newest())}")

@@ -14,7 +14,7 @@ from albert.cli.learn import fetch_all, learn_corpus
 from albert.cli.start import albert
 from albert.corpus.catalog import dataset
 from albert.corpus.install import Place
-from albert.corpus.proof import Proof, prove
+from albert.corpus.proof import WITNESSES, Proof, prove
 from albert.corpus.report import SourceReport
 from albert.domain.documents import PUBLISHERS, Publisher, Sheet
 
@@ -84,9 +84,13 @@ def stats(
     one = albert()
     with one.store() as store:
         report = store.report
-        data = Place(one.home.sources, "service-public").data
+        data = {
+            name: place.data
+            for name in WITNESSES
+            if (place := Place(one.home.sources, name)).data.is_dir()
+        }
         proof = None
-        if not quick and data.is_dir():
+        if not quick and data:
             with bar("Preuve mot à mot") as line:
                 tokens = one.settings.chunk_tokens
                 proof = prove(store, data, tokens=tokens, progress=line.at)
@@ -126,7 +130,7 @@ def _show_source(source: SourceReport) -> None:
 def _show_proof(proof: Proof | None) -> None:
     if proof is None:
         return
-    show("\nPreuve mot à mot (service-public) : fichiers de l'éditeur contre extraits")
+    show("\nPreuve mot à mot : les fichiers des éditeurs contre les extraits")
     show(f"  {proof.equal} fiches : exactement les mêmes mots")
     show(f"  {proof.included} fiches à plusieurs éditions : tous les mots de chaque édition")
     show(f"  {len(proof.lost)} fiches avec des mots perdus")

@@ -48,7 +48,7 @@ def build(
         say("Les vecteurs se calculent pendant qu'Albert sert (albert up), ou avec --wait all.")
         return
     coverage = asyncio.run(learn_vectors(one, "sheets" if wait is Wait.sheets else "all"))
-    say(_told(coverage))
+    say(told(coverage))
 
 
 @app.command()
@@ -63,7 +63,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="En JSON.")] = F
         answer = {"coverage": coverage, "index": metadata, "up_to_date": current}
         show(orjson.dumps(answer).decode())
         return
-    show(_told(coverage))
+    show(told(coverage))
     if metadata is not None:
         show(f"Construit le {metadata.created}, pour le modèle {metadata.model}.")
     if not current:
@@ -81,7 +81,8 @@ def _stand_back() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _told(coverage: Coverage) -> str:
+def told(coverage: Coverage) -> str:
+    """Say how far the index is."""
     return (
         f"Mots : {coverage.chunks} extraits de {coverage.sheets} fiches. "
         f"Vecteurs : {coverage.sheets_embedded}/{coverage.sheets} fiches, "

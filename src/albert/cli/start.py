@@ -9,12 +9,14 @@ from albert.bootstrap import Albert
 from albert.settings import load
 
 
-def albert(home: Path | None = None) -> Albert:
-    """Read the settings and open the data folder; ``home`` takes the place of ALBERT_HOME.
+def albert(home: Path | None = None, *, chunk_tokens: int | None = None) -> Albert:
+    """Read the settings and open the data folder; what is given takes a setting's place.
 
     Raises:
         SettingInvalid, HomeError
     """
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
     settings = load()
-    return Albert(settings if home is None else settings.model_copy(update={"home": home}))
+    given = {"home": home, "chunk_tokens": chunk_tokens}
+    update = {name: value for name, value in given.items() if value is not None}
+    return Albert(settings.model_copy(update=update))

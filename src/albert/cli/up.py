@@ -38,7 +38,11 @@ def up(
     ] = None,
 ) -> None:
     """Apprend les fiches si ce n'est fait, puis sert l'API ; Ctrl-C arrête tout."""
-    one = albert()
+    start(albert(), model=model, whence=whence)
+
+
+def start(one: Albert, *, model: str = "", whence: str | None = None) -> None:
+    """Learn what is missing, then serve; ``whence`` says where sheets come from."""
     settings = one.settings
     listen(settings.host, settings.port).close()  # better told before minutes of work
     needed = missing(one)

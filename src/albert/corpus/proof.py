@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from html import unescape
 from pathlib import Path
+
+import orjson
 
 from albert.corpus.chunking import pack
 from albert.corpus.sources.service_public import ServicePublic
-from albert.corpus.sources.service_public.body import DATA, gap
-from albert.corpus.sources.service_public.publication import INSTEAD, TEXT
+from albert.corpus.sources.service_public.body import DATA, INLINE, gap
+from albert.corpus.sources.service_public.publication import INSTEAD, SOURCE, TEXT
 from albert.corpus.sources.service_public.tree import Malformed, Node, load
 from albert.corpus.store import CorpusStore
 from albert.corpus.text import lowered, normalise, raised, words
 from albert.domain.documents import Section, Sheet
 
-_INLINE = frozenset(
-    {
-        "LienInterne", "LienExterne", "LienIntra", "MiseEnEvidence", "Exposant", "Indice", "Valeur",
-        "Expression", "Citation", "TermeEtranger", "Variable",
-    }
-)  # fmt: skip
+_INLINE_TAG = re.compile(r"</?(?:a|strong|em|span|b|i|u|abbr|time)\b[^>]*>", re.IGNORECASE)
+_RAISED = re.compile(r"<sup\b[^>]*>([^<]*)</sup>", re.IGNORECASE)
+_ANY_TAG = re.compile(r"<[^>]*>")
 
 
 @dataclass(slots=True)
@@ -34,34 +35,45 @@ class Proof:
     lost: list[tuple[str, Counter[str]]] = field(default_factory=list)
 
 
-def prove(
-    store: CorpusStore, data: Path, *, tokens: int, progress: Callable[[int, int], None]
-) -> Proof:
-    """Compare each service-public sheet's words in its files with those of its passages.
+Witness = Callable[[Path], Iterator[tuple[str, list[Counter[str]]]]]
+"""Yields a sheet's key (``"service-public/F1"``) and the words of each of its editions."""
 
-    The words of the files are gathered by a walk of its own, which shares no code
-    with the reader but the rule for blanks that the registry's JSON lost.
+
+def prove(
+    store: CorpusStore,
+    data: Mapping[str, Path],
+    *,
+    tokens: int,
+    progress: Callable[[int, int | None], None],
+) -> Proof:
+    """Compare each sheet's words in its publisher's files with those of its passages.
+
+    ``data`` maps sources to their folders; those without a witness are passed over.
+    The words of the files are gathered by walks of their own, which share no code
+    with the readers but the rule for blanks that the registry's JSON lost.
     """
     proof = Proof()
-    files = ServicePublic(data).files()
-    for number, (sid, paths) in enumerate(files.items(), start=1):
-        progress(number, len(files))
-        if not sid.startswith("F"):
+    compared = 0
+    for source, witness in WITNESSES.items():
+        if source not in data:
             continue
-        editions = [written for path in paths if (written := _written(path)) is not None]
-        if not editions:
-            continue
-        kept = passages_words(store, store.sheet(f"service-public/{sid}"), tokens)
-        missing = [edition - kept for edition in editions]
-        if any(missing):
-            proof.lost.append((sid, sum(missing, Counter())))
-        elif kept in editions:
-            proof.equal += 1
-        elif len(editions) > 1:
-            proof.included += 1
-        else:
-            proof.lost.append((sid, kept - editions[0]))
+        for key, editions in witness(data[source]):
+            compared += 1
+            progress(compared, None)
+            _compare(proof, key, editions, passages_words(store, store.sheet(key), tokens))
     return proof
+
+
+def _compare(proof: Proof, key: str, editions: list[Counter[str]], kept: Counter[str]) -> None:
+    missing = [edition - kept for edition in editions]
+    if any(missing):
+        proof.lost.append((key, sum(missing, Counter())))
+    elif kept in editions:
+        proof.equal += 1
+    elif len(editions) > 1:
+        proof.included += 1
+    else:
+        proof.lost.append((key, kept - editions[0]))
 
 
 def passages_words(store: CorpusStore, sheet: Sheet, tokens: int) -> Counter[str]:
@@ -76,6 +88,31 @@ def headings_opened(sections: list[Section]) -> Iterator[str]:
     """Yield each heading where it first stands."""
     for section in sections:
         yield from section.headings[len(section.headings) - section.opens :]
+
+
+def _publications(data: Path) -> Iterator[tuple[str, list[Counter[str]]]]:
+    for sid, paths in ServicePublic(data).files().items():
+        if sid.startswith("F"):
+            editions = [found for path in paths if (found := _written(path)) is not None]
+            if editions:
+                yield f"{SOURCE}/{sid}", editions
+
+
+def _labour(data: Path) -> Iterator[tuple[str, list[Counter[str]]]]:
+    """Read the HTML by striking its tags out: inline ones leave nothing, others a blank."""
+    for sheet in orjson.loads((data / "fiches-travail.json").read_bytes()):
+        titles = [s["title"] for s in sheet["sections"] if s["title"] != sheet["title"]]
+        parts = [sheet["intro"], *(section["html"] for section in sheet["sections"])]
+        text = " ".join([*titles, *map(_struck, parts)])
+        yield f"travail-emploi/{sheet['pubId']}", [words(normalise(text))]
+
+
+def _struck(fragment: str) -> str:
+    fragment = _RAISED.sub(lambda found: raised(found[1]), fragment)
+    return unescape(_ANY_TAG.sub(" ", _INLINE_TAG.sub("", fragment)))
+
+
+WITNESSES: dict[str, Witness] = {"service-public": _publications, "travail-emploi": _labour}
 
 
 def _written(path: Path) -> Counter[str] | None:
@@ -111,7 +148,7 @@ def _flat(node: Node, blanks_lost: bool) -> str:
         if name in DATA:
             continue
         text = _flat(child, blanks_lost)
-        if name not in _INLINE:
+        if name not in INLINE:
             out += f" {text} "
         else:
             text = {"Exposant": raised, "Indice": lowered}.get(name, str)(text)

@@ -13,7 +13,7 @@ import orjson
 from albert.domain.conversation import Message, Sampling
 from albert.domain.errors import InferenceError, ModelUnreachable
 from albert.inference import refusals
-from albert.inference.event_stream import EventStream
+from albert.wire.sse import Decoder
 
 _ALONE = (
     bytes(range(33, 65)) + bytes(range(91, 97)) + bytes(range(123, 127)) + bytes(range(206, 256))
@@ -138,7 +138,7 @@ class OpenAIChatModel:
             )
 
     async def _events(self, response: aiohttp.ClientResponse) -> AsyncGenerator[str, None]:
-        decoder, patience = EventStream(), self._timeouts.first_byte
+        decoder, patience = Decoder(strict=True), self._timeouts.first_byte
         try:
             while True:
                 async with asyncio.timeout(patience):
@@ -147,7 +147,7 @@ class OpenAIChatModel:
                     return
                 patience = self._timeouts.between_bytes
                 for event in decoder.feed(chunk):
-                    yield event
+                    yield event.data
         finally:
             response.close()
 

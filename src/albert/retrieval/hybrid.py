@@ -12,7 +12,8 @@ from albert.retrieval.contract import Ranking
 from albert.retrieval.fusion import reciprocal_rank
 
 _THIN = 40
-"""Characters under which a passage is a bare heading, of a section that holds only contacts."""
+"""Characters under which a text without a final point is the heading of a section that
+holds contacts alone."""
 _SPARE = 4
 """Passages chosen besides, to take the place of thin ones."""
 
@@ -33,7 +34,7 @@ class Tuning:
     sheet_words: float = 1.0
     passages: float = 1.0
     sheets: float = 1.0
-    partial: float = 0.0
+    partial: float = 0.3
     per_sheet: int = 2
 
 
@@ -89,11 +90,11 @@ class HybridRetriever:
     ) -> list[Hit]:
         """Return passages of the best sheets, those of one sheet limited, best first."""
         rankings = await self.rankings(question, where=where, by=by, expand=expand)
-        chosen = self.choose(self.fuse(rankings), limit + _SPARE)
-        chunks = await self._engine.fetch([chunk for chunk, _ in chosen])
-        scores = dict(chosen)
+        ranked = self.fuse(rankings)
+        scores = dict([*self.choose(ranked, limit), *self.choose(ranked, limit + _SPARE)])
+        chunks = await self._engine.fetch(list(scores))
         # Stable: a passage that says next to nothing comes after all that say something.
-        chunks.sort(key=lambda chunk: len(chunk.text) < _THIN)
+        chunks.sort(key=lambda chunk: _is_bare(chunk.text))
         return [Hit(chunk, scores[chunk.id]) for chunk in chunks[:limit]]
 
     async def sheets(
@@ -162,6 +163,10 @@ class HybridRetriever:
             if len(kept) >= limit:
                 break
         return kept[:limit]
+
+
+def _is_bare(text: str) -> bool:
+    return len(text) < _THIN and not text.endswith((".", "!", "?", "…", ";"))
 
 
 def _passages(rankings: Rankings) -> dict[str, list[ChunkId]]:

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
+LIMIT = 1 << 20
+"""Characters of one event; more is no chat completion."""
+
 DONE = b"data: [DONE]\n\n"
 """How OpenAI ends a stream."""
 
@@ -60,16 +63,25 @@ def comment(text: str = "") -> bytes:
 
 
 class Decoder:
-    """Bytes in any cut become events; an event whose blank line has not come yet is held back."""
+    """Bytes in any cut become events; an event whose blank line has not come yet is held back.
 
-    def __init__(self) -> None:
-        self._text = codecs.getincrementaldecoder("utf-8-sig")("replace")
+    As a browser does, it replaces what is not UTF-8 and holds an event of any length;
+    ``strict``, for a server that may be anything, it refuses both.
+    """
+
+    def __init__(self, *, strict: bool = False) -> None:
+        self._strict = strict
+        self._text = codecs.getincrementaldecoder("utf-8-sig")("strict" if strict else "replace")
         self._rest = ""
         self._after_return = False
         self._begin()
 
     def feed(self, data: bytes) -> list[ServerEvent]:
-        """Return the events that ``data`` completes, in order."""
+        """Return the events that ``data`` completes, in order.
+
+        Raises:
+            ValueError: if strict, where an event is not UTF-8, or longer than ``LIMIT``.
+        """
         text = self._text.decode(data)
         if text and self._after_return:
             text = text.removeprefix("\n")
@@ -77,7 +89,10 @@ class Decoder:
         if text.endswith("\r"):  # its line feed may come with the next bytes
             self._after_return = True
         *lines, self._rest = _LINE_END.split(self._rest + text)
-        return [event for line in lines if (event := self._line(line)) is not None]
+        found = [event for line in lines if (event := self._line(line)) is not None]
+        if self._strict and len(self._rest) + sum(map(len, self._data)) > LIMIT:
+            raise ValueError("event too long")
+        return found
 
     def _begin(self) -> None:
         self._data: list[str] = []

