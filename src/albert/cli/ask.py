@@ -13,6 +13,7 @@ import typer
 
 from albert.assistant.contract import Finish, Piece, Question
 from albert.assistant.finding import checked
+from albert.assistant.phrases import french_date
 from albert.bootstrap import Albert
 from albert.cli.console import say, show, write
 from albert.cli.remote import Remote, service
@@ -104,8 +105,8 @@ def search(
 ) -> None:
     """Montre les extraits des fiches qui répondent le mieux."""
     text = checked(" ".join(query))
-    sources = [SourceName(_one_of(name, list(PUBLISHERS), "source")) for name in source or ()]
-    publics = {_one_of(name, AUDIENCES, "public") for name in audience or ()}
+    sources = [SourceName(_one_of(name, list(PUBLISHERS), "La source")) for name in source or ()]
+    publics = {_one_of(name, AUDIENCES, "Le public") for name in audience or ()}
     audiences = [known for known in AUDIENCES if known in publics]
     found = asyncio.run(_search(albert(), text, limit, sources, audiences))
     if as_json:
@@ -114,16 +115,20 @@ def search(
     for number, one in enumerate(found, start=1):
         path = " › ".join([one["title"], *one["context"]])
         show(f"[{number}] {path}")
-        show(f"    {one['publisher']}, {one['licence']}, fiche du {one['date'] or '(sans date)'}")
+        show(f"    {one['publisher']}, {one['licence']}, {_dated(one['date'])}")
         show(f"    {one['url']}")
         show("\n".join(f"    {line}" for line in one["text"].split("\n")) + "\n")
     if not found:
         show("Aucun extrait ne correspond.")
 
 
+def _dated(date: str) -> str:
+    return f"fiche du {french_date(date)}" if date else "fiche sans date"
+
+
 def _one_of(name: str, known: list[str] | tuple[str, ...], what: str) -> str:
     if name not in known:
-        raise RequestError(f"Le {what} {name!r} n'existe pas : choisissez {', '.join(known)}.")
+        raise RequestError(f"{what} {name!r} n'existe pas : choisissez {', '.join(known)}.")
     return name
 
 

@@ -15,6 +15,7 @@ from albert.api.app import create_app
 from albert.api.keys import digest_of, ensure_key
 from albert.api.run import listen, serve
 from albert.api.services import Services, SourceStatus, Status, Upstream
+from albert.assistant.phrases import french_date
 from albert.bootstrap import Albert, Models
 from albert.cli.console import say
 from albert.cli.learn import fetch_all, learn_corpus, learn_words, missing
@@ -127,7 +128,7 @@ def _complete(coverage: Coverage) -> bool:
 
 def _welcome(one: Albert, models: Models, address: str, key: str) -> None:
     report = one.corpus.report
-    dates = ", ".join(f"{s} {date}" for s, date in one.corpus.newest().items())
+    dates = ", ".join(f"{s} {french_date(date)}" for s, date in one.corpus.newest().items())
     coverage = one.engine.coverage()
     say(f"{report.sheets} fiches, {report.chunks} extraits ; les plus récentes : {dates}.")
     if not _complete(coverage):
