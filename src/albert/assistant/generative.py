@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
 
 from albert.assistant.contract import Citation, Event, Finish, Piece, Question, Sources
 from albert.assistant.finding import checked, find
@@ -50,7 +51,8 @@ class ModelAnswerer:
             count=self._chat.count,
         )
         yield Sources(prompt.quoted)
-        async for piece in self._chat.stream(prompt.messages, question.sampling):
+        sampling = replace(question.sampling, max_tokens=kept)  # a small model may never end
+        async for piece in self._chat.stream(prompt.messages, sampling):
             yield Piece(piece)
         citations = tuple(Citation(chunk) for chunk in prompt.quoted)
         if citations:

@@ -11,6 +11,7 @@ from albert import __version__
 from albert.cli import ask, corpus, evaluate, index, up
 from albert.cli.console import say
 from albert.domain.errors import AlbertError
+from albert.domain.mishaps import mishap
 
 app = typer.Typer(
     name="albert",
@@ -55,6 +56,9 @@ def run(command: Callable[[], object]) -> int:
         say("Interrompu.")
         return 130
     except BrokenPipeError:
+        return 1
+    except OSError as error:
+        say(f"Erreur : {mishap(error)}")
         return 1
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else 1
