@@ -22,7 +22,8 @@ from albert.corpus.manifest import Manifest
 from albert.corpus.report import BuildReport
 from albert.corpus.store import CorpusStore
 from albert.domain.documents import SourceName
-from albert.domain.errors import CorpusMissing, DiskFull, HomeError, HomeTooNew
+from albert.domain.errors import CorpusMissing, HomeError, HomeTooNew, SettingInvalid
+from albert.domain.mishaps import mishap
 from albert.index.engines.embedded import EmbeddedEngine
 from albert.inference.e5 import E5Embedder
 from albert.inference.openai_compatible import OpenAIChatModel
@@ -30,6 +31,7 @@ from albert.lexicon.lexicon import Lexicon
 from albert.lexicon.lexicon import load as load_lexicon
 from albert.prompt.templated import TemplatePrompter
 from albert.retrieval.hybrid import HybridRetriever
+from albert.serving.gguf import examine
 from albert.serving.llama_cpp import REQUEST_EXTRA, LlamaCppServer
 from albert.settings import Home, Settings
 
@@ -46,19 +48,17 @@ def open_home(settings: Settings) -> Home:
     home = Home(settings.home.expanduser().absolute())
     try:
         home.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not home.format.exists():
-            home.format.write_text(f"{FORMAT}\n", "ascii")
-        found = home.format.read_text("ascii").strip()
+        found = home.format.read_text("ascii") if home.format.exists() else ""
+        if not found:  # new, or the disk was full when it was made
+            found = f"{FORMAT}\n"
+            home.format.write_text(found, "ascii")
     except OSError as error:
-        if error.errno == 28:
-            raise DiskFull from error
+        raise mishap(error) from error
+    except UnicodeDecodeError:
+        found = ""
+    if not found.strip().isdecimal():
         raise HomeError(
-            f"Le dossier de données {str(home.root)!r} est inutilisable ({error.strerror}) : "
-            "changez ALBERT_HOME ou ses droits."
-        ) from error
-    if not found.isdigit():
-        raise HomeError(
-            f"{str(home.root)!r} n'est pas un dossier de données d'Albert : changez ALBERT_HOME."
+            f"« {home.root} » n'est pas un dossier de données d'Albert : changez ALBERT_HOME."
         )
     if int(found) > FORMAT:
         raise HomeTooNew
@@ -185,6 +185,27 @@ class Albert:
         """The sources that answers come from: the State's own words, not its users'."""
         return ANSWERING
 
+    def check_model(self, name: str = "") -> None:
+        """See at once whether the model of the settings, or ``name``, can be served.
+
+        Raises:
+            ModelFileInvalid: the file is no model.
+            SettingInvalid: a name, and no address where it is served.
+        """
+        wanted = name or self.settings.model
+        if wanted in ("", EXTRACTIVE) or self._elsewhere(wanted):
+            return
+        if Path(wanted).suffix != ".gguf" and not Path(wanted).exists():
+            raise SettingInvalid(
+                f"Le modèle « {wanted} » n'est pas un fichier .gguf : donnez-en un, ou dites "
+                "dans ALBERT_MODEL_URL à quelle adresse il est servi."
+            )
+        examine(Path(wanted))
+
+    def _elsewhere(self, wanted: str) -> bool:
+        """Whether a model is served at the address of the settings."""
+        return bool(self.settings.model_url) and Path(wanted).suffix != ".gguf"
+
     @asynccontextmanager
     async def models(self, name: str = "") -> AsyncIterator[Models]:
         """Start the language model of the settings, or ``name``, and give all that answers.
@@ -193,8 +214,9 @@ class Albert:
         without any, and for ``"albert-extractif"``, extraction answers alone.
 
         Raises:
-            ModelFileInvalid, InferenceError: the model cannot be started.
+            ModelFileInvalid, InferenceError, SettingInvalid: the model cannot be started.
         """
+        self.check_model(name)
         extractive = self.extractive()
         wanted = name or self.settings.model
         async with AsyncExitStack() as stack:
@@ -219,7 +241,7 @@ class Albert:
     async def _served(self, wanted: str, stack: AsyncExitStack) -> Served:
         settings = self.settings
         path = Path(wanted)
-        if settings.model_url and path.suffix != ".gguf":
+        if self._elsewhere(wanted):
             key = settings.model_key.get_secret_value()
             return Served(wanted, settings.model_url, wanted, key, settings.model_window)
         self.home.logs.mkdir(exist_ok=True, mode=0o700)

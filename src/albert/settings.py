@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
@@ -102,15 +102,32 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         near = get_close_matches(unknown[0], known, n=1)
         hint = f" : vouliez-vous dire {near[0]} ?" if near else "."
         raise SettingInvalid(f"Le réglage {unknown[0]} n'existe pas{hint}")
-    values = {field: given[name] for name, field in known.items() if name in given}
-    if "NPM_CONFIG_REGISTRY" in given:
+    values = {field: given[name] for name, field in known.items() if given.get(name)}
+    if given.get("NPM_CONFIG_REGISTRY"):
         values["NPM_CONFIG_REGISTRY"] = given["NPM_CONFIG_REGISTRY"]
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
         mistake = error.errors()[0]
-        name = "_".join(str(part) for part in mistake["loc"]).upper()
+        name = "_".join(str(part) for part in mistake["loc"])
         raise SettingInvalid(
-            f"Le réglage ALBERT_{name} est incorrect ({mistake['msg']}) : "
-            "« docs/reglages.md » dit ce qu'il accepte."
-        ) from error
+            f"Le réglage ALBERT_{name.upper()} ne peut pas valoir {mistake['input']!r} : il faut "
+            f"{_expected(name)}."
+        ) from None  # what pydantic says may quote a key
+
+
+def _expected(name: str) -> str:
+    """Say what a setting accepts, from its own declaration."""
+    field = Settings.model_fields[name]
+    if choices := get_args(field.annotation):
+        return " ou ".join(map(str, choices))
+    kinds: dict[object, str] = {int: "un nombre entier", float: "un nombre"}
+    kind = kinds.get(field.annotation, "un texte")
+    words = {"ge": "au moins", "gt": "plus de", "le": "au plus"}
+    bounds = [
+        f"{word} {getattr(rule, name)}"
+        for rule in field.metadata
+        for name, word in words.items()
+        if hasattr(rule, name)
+    ]
+    return ", ".join([kind, *bounds])

@@ -21,6 +21,8 @@ class Upstream:
     base_url: str
     model: str
     key: str = field(default="", repr=False)
+    extra: Mapping[str, object] = field(default_factory=dict)
+    """What a streamed request must say besides, for this engine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

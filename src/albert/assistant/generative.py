@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing
+from dataclasses import replace
 
 from albert.assistant.contract import Citation, Event, Finish, Piece, Question, Sources
 from albert.assistant.finding import checked, find
@@ -51,7 +52,8 @@ class ModelAnswerer:
             count=self._chat.count,
         )
         yield Sources(prompt.quoted)
-        async with aclosing(self._chat.stream(prompt.messages, question.sampling)) as pieces:
+        sampling = replace(question.sampling, max_tokens=kept)  # a small model may never end
+        async with aclosing(self._chat.stream(prompt.messages, sampling)) as pieces:
             async for piece in pieces:
                 yield Piece(piece)
         citations = tuple(Citation(chunk) for chunk in prompt.quoted)

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import orjson
 import typer
 
+from albert.api.features.search.schemas import document
 from albert.assistant.contract import Finish, Piece, Question
 from albert.assistant.finding import checked
 from albert.assistant.phrases import french_date
@@ -87,6 +88,8 @@ async def _chat(one: Albert, model: str) -> None:
 
 
 def _read_line() -> str:
+    if sys.stdin is None:  # closed by the caller
+        return ""
     if sys.stdin.isatty():
         write("> ")
     return sys.stdin.readline()
@@ -132,12 +135,16 @@ def _one_of(name: str, known: list[str] | tuple[str, ...], what: str) -> str:
     return name
 
 
+_EXPERIENCES = SourceName("experiences")
+"""The service keeps them apart: asked for with other sources, they are searched here."""
+
+
 async def _search(
     one: Albert, text: str, limit: int, sources: list[SourceName], audiences: list[Audience]
 ) -> list[dict[str, Any]]:
     async with service(one) as remote:
-        if remote is not None:
-            experiences = SourceName("experiences") in sources
+        experiences = _EXPERIENCES in sources
+        if remote is not None and (not experiences or set(sources) == {_EXPERIENCES}):
             body: dict[str, object] = {
                 "name": "experiences" if experiences else "chunks",
                 "query": text,
@@ -151,16 +158,7 @@ async def _search(
         sources=frozenset(sources) or one.answering_sources, audiences=frozenset(audiences)
     )
     hits = await one.retriever.retrieve(text, limit=limit, where=where)
-    return [
-        {
-            **citation(hit.chunk),
-            "context": list(hit.chunk.headings),
-            "text": "\n".join(part for part in (hit.chunk.lead, hit.chunk.text) if part),
-            "audiences": list(hit.chunk.audiences),
-            "score": hit.score,
-        }
-        for hit in hits
-    ]
+    return [document(hit).model_dump() for hit in hits]
 
 
 @asynccontextmanager

@@ -15,7 +15,7 @@ from albert.corpus.fetch import Fetched, fetch
 from albert.corpus.fetch import Progress as FetchProgress
 from albert.corpus.report import BuildReport
 from albert.corpus.store import stored_inputs
-from albert.domain.errors import CorpusMissing, SourceUnavailable
+from albert.domain.errors import CorpusMissing, SearchError, SourceUnavailable
 from albert.index.build import build as build_index
 from albert.index.builds import installed
 from albert.index.contract import Coverage
@@ -114,7 +114,8 @@ def learn_corpus(albert: Albert, *, force: bool = False) -> BuildReport:
         raise CorpusMissing
     tokens = albert.settings.chunk_tokens
     if not force and stored_inputs(albert.home.corpus) == fingerprint(inputs, tokens):
-        return albert.corpus.report
+        _learn_lexicon(albert)
+        return _told(albert.corpus.report)
     with bar("Lecture des fiches") as line:
         report = build_corpus(
             inputs,
@@ -123,20 +124,35 @@ def learn_corpus(albert: Albert, *, force: bool = False) -> BuildReport:
             workers=os.cpu_count() or 1,
             progress=lambda source, done, total: line.at(done, total, f"Lecture de {source}"),
         )
-    with albert.store() as store:
-        mine(store.sheets()).merged(written_by_hand()).save(albert.home.lexicon)
+    _learn_lexicon(albert)
     say(f"{report.sheets} fiches lues, {report.chunks} extraits.")
+    return _told(report)
+
+
+def _learn_lexicon(albert: Albert) -> None:
+    """Mine the acronyms of the corpus, unless that was done since it was built."""
+    lexicon = albert.home.lexicon
+    built = albert.home.corpus.stat().st_mtime_ns
+    if lexicon.exists() and lexicon.stat().st_mtime_ns >= built:
+        return
+    with albert.store() as store:
+        mine(store.sheets()).merged(written_by_hand()).save(lexicon)
+
+
+def _told(report: BuildReport) -> BuildReport:
+    """Name the files that were passed over: at each start, so that nobody forgets them."""
     for name, reason in report.errors:
         say(f"  fichier passé : {name} ({reason})")
     return report
 
 
 def learn_words(albert: Albert, *, force: bool = False) -> None:
-    """Build the index of words, unless it stands for this very corpus."""
+    """Build the index of words, unless it stands for this very corpus and can be read."""
     with albert.store() as store:
         have = installed(albert.home.index)
         model = E5Embedder.fingerprint
-        if not force and have and (have.fingerprint, have.model) == (store.inputs, model):
+        current = have is not None and (have.fingerprint, have.model) == (store.inputs, model)
+        if not force and current and _readable(albert):
             return
         total = store.report.chunks
         with bar("Index des mots") as line:
@@ -150,6 +166,14 @@ def learn_words(albert: Albert, *, force: bool = False) -> None:
                 progress=lambda done: line.at(done, total),
             )
     say(f"Index des mots prêt : {total} extraits.")
+
+
+def _readable(albert: Albert) -> bool:
+    try:
+        albert.engine.coverage()
+    except SearchError:
+        return False
+    return True
 
 
 async def learn_vectors(albert: Albert, scope: Scope) -> Coverage:

@@ -12,6 +12,7 @@ import typer
 from albert import __version__
 from albert.cli.console import say
 from albert.domain.errors import AlbertError
+from albert.domain.mishaps import mishap
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,9 @@ def run(command: Callable[[], object]) -> int:
         say("Interrompu.")
         return 130
     except BrokenPipeError:
+        return 1
+    except OSError as error:
+        say(f"Erreur : {mishap(error)}")
         return 1
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else 1

@@ -20,6 +20,7 @@ from albert.bootstrap import Albert, Models
 from albert.cli.console import say
 from albert.cli.learn import fetch_all, learn_corpus, learn_words, missing
 from albert.cli.start import albert
+from albert.corpus.install import alone
 from albert.domain.errors import SearchError
 from albert.index.contract import Coverage
 
@@ -45,7 +46,18 @@ def up(
 def start(one: Albert, *, model: str = "", whence: str | None = None) -> None:
     """Learn what is missing, then serve; ``whence`` says where sheets come from."""
     settings = one.settings
-    listen(settings.host, settings.port).close()  # better told before minutes of work
+    with alone(one.home.root / "up.lock", _RUNNING):
+        listen(settings.host, settings.port).close()  # better told before minutes of work
+        one.check_model(model)
+        _learn(one, whence)
+        uvloop.run(_serve(one, model))
+
+
+_RUNNING = "Albert tourne déjà sur ce dossier de données : arrêtez-le, ou changez ALBERT_HOME."
+
+
+def _learn(one: Albert, whence: str | None) -> None:
+    settings = one.settings
     needed = missing(one)
     if needed:
         say("Albert apprend les fiches officielles (une seule fois).")
@@ -59,7 +71,6 @@ def start(one: Albert, *, model: str = "", whence: str | None = None) -> None:
         )
     learn_corpus(one)
     learn_words(one)
-    uvloop.run(_serve(one, model))
 
 
 async def _serve(one: Albert, model: str) -> None:
@@ -92,7 +103,8 @@ def _services(one: Albert, models: Models, digest: str) -> Services:
         status=lambda: _status(one, models),
         key_digest=digest,
         upstreams={
-            s.name: Upstream(base_url=s.base_url, model=s.model, key=s.key) for s in models.served
+            s.name: Upstream(base_url=s.base_url, model=s.model, key=s.key, extra=s.extra)
+            for s in models.served
         },
         open=warm,
         close=close,

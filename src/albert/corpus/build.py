@@ -12,6 +12,7 @@ from pathlib import Path
 
 from albert.corpus.chunking import chunk_sheet, estimate
 from albert.corpus.contract import SheetSource, Skipped
+from albert.corpus.install import alone, room
 from albert.corpus.report import BuildReport, SourceReport
 from albert.corpus.sources.directory import Directory
 from albert.corpus.sources.experiences import Experiences
@@ -56,10 +57,11 @@ def build(
 
     Raises:
         CorpusMissing: there is no sheet at all.
+        HomeBusy: another process is building it.
         CorpusError, DiskFull
     """
     report = BuildReport()
-    with CorpusWriter(path) as writer:
+    with room(), alone(path.with_suffix(".lock")), CorpusWriter(path) as writer:
         for one in inputs:
             source = SourceReport(one.source, origin=one.origin)
             report.sources.append(source)

@@ -77,7 +77,11 @@ async def fetch(
     with room(), place.locked():
         await asyncio.to_thread(place.recover)
         installed = await asyncio.to_thread(_installed, place, force=force)
-        return await job.first(origins, installed, force=force)
+        try:
+            return await job.first(origins, installed, force=force)
+        except OSError:
+            await asyncio.to_thread(place.clear)  # a full disk: it holds the room that is wanted
+            raise
 
 
 def _installed(place: Place, *, force: bool) -> Manifest | None:

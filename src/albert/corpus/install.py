@@ -34,6 +34,22 @@ def room() -> Iterator[None]:
         raise
 
 
+@contextmanager
+def alone(lock: Path, message: str | None = None) -> Iterator[None]:
+    """Hold ``lock``; the kernel lets go of it however the process ends.
+
+    Raises:
+        HomeBusy: another process, or another task of this one, holds it.
+    """
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("wb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise HomeBusy(message) from None
+        yield
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a data set lives: ``<folder>/<name>/{data,manifest.json}``, and what stands aside."""
@@ -75,12 +91,7 @@ class Place:
         Raises:
             HomeBusy: another process, or another task of this one, holds it.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / f"{self.name}.lock").open("wb") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise HomeBusy from None
+        with alone(self.folder / f"{self.name}.lock"):
             yield
 
     def recover(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from types import TracebackType
@@ -25,7 +25,14 @@ from albert.domain.documents import (
     Term,
     WebService,
 )
-from albert.domain.errors import CorpusError, CorpusMissing, DiskFull, SheetNotFound
+from albert.domain.errors import (
+    CorpusError,
+    CorpusMissing,
+    DiskFull,
+    HomeError,
+    SheetNotFound,
+)
+from albert.domain.mishaps import mishap
 
 R = TypeVar("R")
 
@@ -77,6 +84,8 @@ class CorpusWriter:
             self._db.executescript(_SCHEMA)
             self._db.execute("BEGIN")
         except (sqlite3.OperationalError, OSError) as error:
+            with suppress(OSError):
+                self._aside.unlink(missing_ok=True)
             raise _mishap(error) from error
 
     def __enter__(self) -> Self:
@@ -107,7 +116,10 @@ class CorpusWriter:
 
     def add_institutions(self, institutions: Iterable[Institution]) -> None:
         encoded = ((orjson.dumps(institution),) for institution in institutions)
-        self._db.executemany("INSERT INTO institution VALUES (NULL, ?)", encoded)
+        try:
+            self._db.executemany("INSERT INTO institution VALUES (NULL, ?)", encoded)
+        except sqlite3.OperationalError as error:
+            raise _mishap(error) from error
 
     def commit(self, report: BuildReport, *, inputs: str) -> None:
         """Finish the file and swap it in; ``inputs`` says what it was made from."""
@@ -252,9 +264,11 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
-def _mishap(error: Exception) -> CorpusError | DiskFull:
-    if "full" in str(error) or getattr(error, "errno", None) == 28:
+def _mishap(error: sqlite3.Error | OSError) -> CorpusError | HomeError:
+    if isinstance(error, OSError):
+        return mishap(error)
+    if "full" in str(error):
         return DiskFull()
     return CorpusError(
-        f"Le corpus ne peut pas être écrit ({error}) : vérifiez le dossier de données."
+        "Le corpus ne peut pas être écrit : vérifiez la place et les droits du dossier de données."
     )

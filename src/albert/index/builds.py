@@ -125,15 +125,27 @@ def read_metadata(path: Path) -> Metadata:
     """Return what the build at ``path`` is made of.
 
     Raises:
-        IndexIncompatible: another version wrote it.
+        IndexIncompatible: another version wrote it, or it is damaged.
         FileNotFoundError: the build was replaced meanwhile.
     """
-    values = json.loads((path / "metadata.json").read_text("utf-8"))
-    if values.get("format") != FORMAT:
-        raise IndexIncompatible(
-            "L'index vient d'une autre version d'Albert : lancez « albert index build »."
-        )
-    return Metadata(**values)
+    with damage_told():
+        values = json.loads((path / "metadata.json").read_text("utf-8"))
+        if values["format"] != FORMAT:
+            raise IndexIncompatible(
+                "L'index vient d'une autre version d'Albert : lancez « albert index build »."
+            )
+        return Metadata(**values)
+
+
+@contextmanager
+def damage_told() -> Iterator[None]:
+    """Turn what readers of damaged files raise into ``IndexIncompatible``."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except (OSError, EOFError, ValueError, LookupError, TypeError) as error:
+        raise IndexIncompatible("L'index est abîmé : lancez « albert index build ».") from error
 
 
 def installed(folder: Path) -> Metadata | None:

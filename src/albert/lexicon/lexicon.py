@@ -120,8 +120,11 @@ class Lexicon:
 
 
 def load(path: Path) -> Lexicon:
-    """Read what ``Lexicon.save`` wrote."""
-    return _of(json.loads(path.read_text("utf-8")))
+    """Read what ``Lexicon.save`` wrote; the one written by hand where it cannot be read."""
+    try:
+        return _of(json.loads(path.read_text("utf-8")))
+    except (OSError, ValueError, KeyError, TypeError):
+        return written_by_hand()
 
 
 def written_by_hand() -> Lexicon:

@@ -66,8 +66,9 @@ class Passage:
             Problem: 502 unreachable or at odds with HTTP, 503 overloaded, 504 too slow.
         """
         body = request.body
-        if fields.get("model") != upstream.model:  # listed here under another name than over there
-            body = orjson.dumps({**fields, "model": upstream.model})
+        extra = upstream.extra if fields.get("stream") else {}
+        if extra or fields.get("model") != upstream.model:  # has another name over there
+            body = orjson.dumps({**fields, **extra, "model": upstream.model})
         async with _as_problems(), await self._post(upstream, request.id, body) as response:
             if response.status in (401, 403) or response.status in range(300, 400):
                 raise _unfit(

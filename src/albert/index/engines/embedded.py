@@ -11,7 +11,7 @@ from pathlib import Path
 
 from albert.domain.documents import Chunk, ChunkId
 from albert.domain.errors import IndexIncompatible, IndexNotFound
-from albert.index.builds import open_current, read_metadata
+from albert.index.builds import damage_told, open_current, read_metadata
 from albert.index.contract import EVERYTHING, Coverage, Filter, Level, Match, Vector
 from albert.index.payload import Payload
 from albert.index.vectors import Matrix, best
@@ -138,8 +138,10 @@ class EmbeddedEngine:
                 f"L'index a été construit pour le modèle {metadata.model!r}, "
                 f"pas pour {self._model!r} : lancez « albert index build »."
             )
-        words = Words(path / "words", self._boosts, self._longest)
-        return _Snapshot(path, self._dimension, words, Windows(path / "windows", self._longest))
+        with damage_told():
+            words = Words(path / "words", self._boosts, self._longest)
+            windows = Windows(path / "windows", self._longest)
+            return _Snapshot(path, self._dimension, words, windows)
 
 
 class _Snapshot:

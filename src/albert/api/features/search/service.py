@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from albert.api.features.search.schemas import IndexName, SearchQuery, Similarity
 from albert.api.v1.fields import question_text
-from albert.domain.documents import Hit, SheetId, SourceName
+from albert.domain.documents import PUBLISHERS, Hit, SheetId, SourceName
+from albert.domain.errors import SourceUnknown
 from albert.index.contract import Filter
 from albert.retrieval.contract import Ranking, Retriever
 
@@ -27,9 +28,13 @@ async def search(retriever: Retriever, asked: SearchQuery) -> list[Hit]:
     """Return the documents, best first; in ``sheets`` the best passage of each sheet.
 
     Raises:
-        QuestionInvalid, SearchError, InferenceError
+        SourceUnknown, QuestionInvalid, SearchError, InferenceError
     """
     sources = _SOURCES[asked.name]
+    for name in asked.sources or ():
+        if name not in PUBLISHERS:
+            known = ", ".join(PUBLISHERS)
+            raise SourceUnknown(f"La source {name!r} n'existe pas. Sources connues : {known}.")
     if asked.sources:
         sources &= frozenset(map(SourceName, asked.sources))
     if not sources:

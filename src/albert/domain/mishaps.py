@@ -1,0 +1,31 @@
+"""What the operating system refused, in a sentence that says what to do."""
+
+from __future__ import annotations
+
+import errno
+
+from albert.domain.errors import DiskFull, HomeError
+
+_REASONS = {
+    errno.EACCES: "les droits manquent",
+    errno.EPERM: "les droits manquent",
+    errno.EROFS: "le disque est en lecture seule",
+    errno.EEXIST: "un fichier porte ce nom",
+    errno.ENOTDIR: "un fichier porte le nom d'un dossier",
+    errno.EISDIR: "un dossier porte le nom d'un fichier",
+    errno.ENOENT: "il n'existe pas",
+    errno.EMFILE: "trop de fichiers sont ouverts",
+    errno.EIO: "le disque est défaillant",
+}
+
+
+def mishap(error: OSError) -> HomeError:
+    """Return what to tell of a file that could not be read or written."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFull()
+    reason = _REASONS.get(error.errno or 0, error.strerror or type(error).__name__)
+    what = f"« {error.filename} »" if error.filename else "Un fichier"
+    return HomeError(
+        f"{what} est inutilisable ({reason}) : vérifiez ses droits et le disque, "
+        "ou changez ALBERT_HOME."
+    )
