@@ -11,7 +11,7 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 from typer.main import get_command
 
 from albert.cli.console import show
-from albert.cli.main import app
+from albert.cli.main import program
 
 _BEGINNING = (
     "# Les commandes\n\n"
@@ -23,7 +23,7 @@ Verb = tuple[str, TyperCommand]
 
 def verbs() -> list[Verb]:
     """Return every command with its whole name (``"albert corpus fetch"``), in order."""
-    return list(_below("albert", get_command(app)))
+    return list(_below("albert", get_command(program())))
 
 
 def page() -> str:

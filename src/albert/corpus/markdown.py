@@ -28,11 +28,11 @@ def table(headers: Sequence[Sequence[Cell]], rows: Sequence[Sequence[Cell]]) -> 
 
     Several header rows are joined column by column into one. Each cell's text
     stands once; where its span goes on, ``DITTO``. A table without a header row
-    gets an empty one, which Markdown asks for.
+    gets an empty one, which Markdown asks for. One without any text is no table.
     """
     top, body = _grid(headers), _grid(rows)
     width = max((len(row) for row in (*top, *body)), default=0)
-    if not width:
+    if not any(cell.text for row in (*headers, *rows) for cell in row):
         return []
     head = [_joined([row[i] for row in top if i < len(row)]) for i in range(width)]
     lines = [_line(head, width), "|" + " --- |" * width]
