@@ -223,3 +223,23 @@ def test_an_output_that_cannot_be_written_is_told(home: Path) -> None:
         )
     assert (done.returncode, "Le disque est plein" in done.stderr) == (1, True)
     assert "Traceback" not in done.stderr
+
+
+def test_a_full_disk_is_told_and_holds_nothing_that_was_begun(home: Path, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)])
+    if mounted.returncode:
+        pytest.skip("mounting a small disk needs root")
+    try:
+        small = Path(shutil.copytree(home, disk / "home"))
+        with (disk / "fill").open("wb") as fill:
+            free = shutil.disk_usage(disk).free
+            os.posix_fallocate(fill.fileno(), 0, free)
+        fetch = ("corpus", "fetch", "service-public", "--from", str(SHEETS), "--force")
+        for words in (fetch, ("corpus", "build", "--force"), ("index", "build", "--force")):
+            assert "Le disque est plein" in refused(small, *words)
+        assert answers(small)
+        assert not list(small.glob("**/*.new"))
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
