@@ -21,7 +21,7 @@ from albert.domain.documents import (
     Term,
     WebService,
 )
-from albert.domain.errors import CorpusError, CorpusMissing, DiskFull, SheetNotFound
+from albert.domain.errors import CorpusError, CorpusMissing, DiskFull, HomeError, SheetNotFound
 
 
 def sheet(sid: str = "F1", *, source: str = "service-public", text: str = "Bonjour.") -> Sheet:
@@ -169,7 +169,7 @@ def test_pages_that_are_damaged_deeper_are_told_the_same_way(path: Path) -> None
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "corpus.new").mkdir()
-    with pytest.raises(CorpusError, match="vérifiez le dossier de données"):
+    with pytest.raises(HomeError, match="un dossier porte le nom"):
         CorpusWriter(tmp_path / "corpus.sqlite")
 
 
