@@ -85,7 +85,10 @@ class ExtractiveAnswerer:
 
     async def _score(self, asked: Vectors, hits: Sequence[Hit]) -> list[_Scored]:
         found = [
-            (hit.chunk, rank, unit) for rank, hit in enumerate(hits) for unit in units(hit.chunk)
+            (hit.chunk, rank, unit)
+            for rank, hit in enumerate(hits)
+            for unit in units(hit.chunk)
+            if unit.answers
         ]
         if not found:
             return []

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from albert.corpus.sentences import sentences
 from albert.domain.documents import Chunk
 
+_HEADING = 60
+"""Characters under which a line without a final point is a heading."""
 _ITEMS_SHOWN = 6
 """Items quoted with the sentence that announces them."""
 
@@ -24,6 +26,14 @@ class Unit:
     def announces(self) -> bool:
         """Whether it says nothing without what follows ("Il faut fournir :")."""
         return self.text.endswith(":")
+
+    @property
+    def answers(self) -> bool:
+        """Whether it may answer by itself: neither a question nor a bare heading."""
+        if is_listed(self.text):
+            return True
+        ended = self.text.endswith((".", "!", "…", ":", ";", ")"))
+        return not self.text.endswith("?") and (ended or len(self.text) >= _HEADING)
 
 
 def units(chunk: Chunk) -> list[Unit]:

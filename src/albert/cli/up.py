@@ -25,6 +25,9 @@ from albert.domain.errors import SearchError
 from albert.index.contract import Coverage
 
 
+EXAMPLE = "Je touche le RSA, ai-je droit à la complémentaire santé ?"
+
+
 def up(
     model: Annotated[
         str,
@@ -152,7 +155,9 @@ def _welcome(one: Albert, models: Models, address: str, key: str) -> None:
         say(f"Votre clé, montrée cette seule fois (gardée dans {one.home.secrets}) : {key}")
     say(f"Réponses par : {models.default}")
     say(f"Albert répond sur {address}")
-    say('Essayez, dans un autre terminal : .venv/bin/albert ask "Comment refaire un passeport ?"')
+    say(
+        'Essayez, dans un autre terminal : .venv/bin/albert ask "Je touche le RSA, ai-je droit à la complémentaire santé ?"'
+    )
 
 
 @asynccontextmanager

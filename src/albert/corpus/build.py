@@ -23,7 +23,7 @@ from albert.corpus.store import FORMAT, CorpusWriter, Row, row
 from albert.domain.documents import Institution, Sheet
 from albert.domain.errors import CorpusMissing
 
-READERS = 3
+READERS = 4
 """Changes when the readers or the cutting change what they make of the same data."""
 _BATCH = 48
 

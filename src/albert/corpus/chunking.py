@@ -126,7 +126,9 @@ def _merged(group: Sequence[Section]) -> Section:
             )
         lines.append(text)
     opens = group[0].opens - (len(group[0].headings) - len(above))
-    return replace(group[0], headings=above, opens=opens, text="\n".join(lines))
+    # The anchor of a case leads past the others: the whole page rather than a wrong place.
+    anchor = group[0].anchor if group[0].headings == above else ""
+    return Section(headings=above, opens=opens, text="\n".join(lines), anchor=anchor)
 
 
 def _pieces(title: str, section: Section, tokens: int) -> Iterator[tuple[str, str]]:
