@@ -24,7 +24,6 @@ from albert.corpus.install import alone
 from albert.domain.errors import SearchError
 from albert.index.contract import Coverage
 
-
 EXAMPLE = "Je touche le RSA, ai-je droit à la complémentaire santé ?"
 
 
@@ -155,9 +154,7 @@ def _welcome(one: Albert, models: Models, address: str, key: str) -> None:
         say(f"Votre clé, montrée cette seule fois (gardée dans {one.home.secrets}) : {key}")
     say(f"Réponses par : {models.default}")
     say(f"Albert répond sur {address}")
-    say(
-        'Essayez, dans un autre terminal : .venv/bin/albert ask "Je touche le RSA, ai-je droit à la complémentaire santé ?"'
-    )
+    say(f'Essayez, dans un autre terminal : .venv/bin/albert ask "{EXAMPLE}"')
 
 
 @asynccontextmanager
