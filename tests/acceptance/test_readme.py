@@ -87,11 +87,13 @@ def test_the_readme_has_blocks_to_run() -> None:
     assert (len(blocks("sh")), len(blocks("python"))) == (2, 1)
 
 
-def test_the_quote_in_the_readme_is_what_albert_says(service: Running, env: dict[str, str]) -> None:
+def test_the_quote_in_the_readme_is_word_for_word_in_its_sheet(
+    service: Running, env: dict[str, str]
+) -> None:
+    """Which sheets come first depends on how far the vectors are; what they say does not."""
     shown = " ".join(re.findall(r"^> (.*)$", README, re.MULTILINE))
     quote = shown.removesuffix(" [1]")
-    question = "Je touche le RSA, ai-je droit à la complémentaire santé ?"
-    assert quote in run([sys.executable, "-m", "albert", "ask", question], env)
+    assert quote in run([sys.executable, "-m", "albert", "corpus", "show", "F10027"], env)
 
 
 def test_ctrl_c_ends_every_process_and_a_second_start_learns_nothing_again(

@@ -127,7 +127,11 @@ def versioned(folder: Path, version: str) -> Path:
     (folder / "particuliers").mkdir(parents=True)
     for number in range(120):
         text = f"<Texte><Paragraphe>{version}</Paragraphe></Texte>"
-        sheet = f"<Publication ID='F{number}'>{text}</Publication>"
+        title = "<dc:title>Fiche</dc:title>"
+        sheet = (
+            f"<Publication xmlns:dc='http://purl.org/dc/elements/1.1/' ID='F{number}'>"
+            f"{title}{text}</Publication>"
+        )
         (folder / "particuliers" / f"F{number}.xml").write_text(sheet, "utf-8")
     return folder
 

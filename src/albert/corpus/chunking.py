@@ -183,7 +183,8 @@ def _units(lines: Sequence[str], room: int) -> Iterator[_Unit]:
             yield from _item(lines[i:end], lead, room)
         else:
             end = i + 1
-            pieces = [line] if estimate(line) <= room else sentences(line)
+            loose = line.startswith(("| ", "  "))  # a row or an item without its beginning
+            pieces = [line] if loose or estimate(line) <= room else sentences(line)
             for piece in pieces:
                 yield _Unit(piece, estimate(piece), glued=piece.endswith(":") and end < len(lines))
             lead = pieces[-1] if pieces[-1].endswith(":") else ""
