@@ -46,7 +46,6 @@ CREATE TABLE institution (number INTEGER PRIMARY KEY, body BLOB);
 CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB);
 """
 _INDEXES = """
-CREATE INDEX chunk_by_id ON chunk (id);
 CREATE INDEX chunk_by_sheet ON chunk (source, sid);
 CREATE INDEX sheet_by_sid ON sheet (sid);
 """

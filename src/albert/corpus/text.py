@@ -9,8 +9,8 @@ from collections import Counter
 _SUPERSCRIPTS = dict(zip("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹", strict=True))
 _SUBSCRIPTS = dict(zip("0123456789", "₀₁₂₃₄₅₆₇₈₉", strict=True))
 _KEPT = frozenset((*_SUPERSCRIPTS.values(), *_SUBSCRIPTS.values()))
-_ANY_KEPT = re.compile(f"[{''.join(sorted(_KEPT))}]")
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060\ufeff\x00-\x08\x0e-\x1b\x7f]")
+_RARE = re.compile(f"{_INVISIBLE.pattern}|[{''.join(sorted(_KEPT))}]")
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -20,14 +20,12 @@ def normalise(text: str) -> str:
     NFKC turns "m²" into "m2" and "10³" into "103", which changes a figure: those
     characters stay as they are.
     """
-    if _INVISIBLE.search(text):
+    if _RARE.search(text):
         text = _INVISIBLE.sub("", text)
-    if not text.isascii():
-        if not _ANY_KEPT.search(text):
-            text = unicodedata.normalize("NFKC", text)
-        else:
-            text = "".join(c if c in _KEPT else unicodedata.normalize("NFKC", c) for c in text)
-            text = unicodedata.normalize("NFC", text)
+        text = "".join(c if c in _KEPT else unicodedata.normalize("NFKC", c) for c in text)
+        text = unicodedata.normalize("NFC", text)
+    elif not text.isascii():
+        text = unicodedata.normalize("NFKC", text)
     return " ".join(text.split())
 
 

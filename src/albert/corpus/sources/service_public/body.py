@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from urllib.parse import quote
 
 from albert.corpus.markdown import Cell, item, table
@@ -63,9 +64,12 @@ class Body:
 
     def inline(self, node: Node) -> str:
         """Return an element's text with nothing added or lost around what stands in it."""
+        children = node.get("children", ())
+        if len(children) == 1 and children[0]["type"] == "text":
+            return children[0]["text"]  # most are
         parts: list[str] = []
         touching = False
-        for child in node.get("children", ()):
+        for child in children:
             if child["type"] == "text":
                 parts.append(child["text"])
                 touching = False
@@ -116,7 +120,7 @@ class Body:
     def _section(self, node: Node) -> None:
         title, rest = self._titled(node)
         if title:
-            self.writer.open(title, f":~:text={quote(title, safe='')}")
+            self.writer.open(title, _fragment(title))
         self.blocks(rest)
         if title:
             self.writer.close()
@@ -245,6 +249,12 @@ class Body:
                     type=attributes.get("type", ""),
                 )
             )
+
+
+@lru_cache(maxsize=4096)
+def _fragment(title: str) -> str:
+    """Return the fragment that leads a browser to a heading (WICG, "Text Fragments")."""
+    return f":~:text={quote(title, safe='')}"
 
 
 def _count(value: str | None) -> int:

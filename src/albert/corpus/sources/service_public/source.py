@@ -100,6 +100,8 @@ def merge(editions: Sequence[Sheet]) -> Sheet:
     Editions of one date keep the order given. Where an older edition says
     something else, its own sections follow, under a heading that names its audience.
     """
+    if len(editions) == 1:
+        return editions[0]
     newest, *older = sorted(editions, key=lambda sheet: sheet.date, reverse=True)
     sections = list(newest.sections)
     for edition in older:
