@@ -38,8 +38,10 @@ def test_the_answer_of_the_administration_is_a_section_of_its_own() -> None:
     assert (answered.kind, answered.theme, answered.date) == ("Expérience", "ANTS", "2024-02-03")
 
 
-def test_the_address_has_the_number_and_the_title_as_the_site_writes_them() -> None:
-    assert sheets()["12"].url.endswith("/experiences/12_impossible-dobtenir-un-rendez-vous")
+def test_the_address_is_the_data_set_s_for_no_message_has_one() -> None:
+    urls = {one.url for one in sheets().values()}
+    assert len(urls) == 1
+    assert urls.pop().endswith("/datasets/export-expa-c-riences")
 
 
 def test_an_experience_without_an_answer_is_read_all_the_same() -> None:

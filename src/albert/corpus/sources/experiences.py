@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -16,7 +15,11 @@ from albert.domain.documents import Section, Sheet, SheetId, SourceName
 from albert.domain.errors import CorpusError, CorpusMissing
 
 ANSWER = "Réponse de l'administration"
-_ADDRESS = "https://www.plus.transformation.gouv.fr/experiences/{}_{}"
+_ADDRESS = (
+    "https://opendata.plus.transformation.gouv.fr/api/explore/v2.1/catalog/datasets/"
+    "export-expa-c-riences"
+)
+"""Of the data set: it gives no address of a message, and we invent none."""
 _MAIL = re.compile(r"[\w.+-]+\s?@\s?[\w-]+(?:\.[\w-]+)+")
 _PHONE = re.compile(r"(?<![\d,])(?:\+33|0033|0)\s?(?:\(0\)\s?)?[1-9](?:[\s.\-/]?\d{2}){4}(?!\d)")
 _NUMBER = re.compile(r"(?<!\d)(?:[12]\s?\d{2}\s?\d{2}\s?\w{2}\s?\d{3}\s?\d{3}(?:\s?\d{2})?)(?!\d)")
@@ -91,7 +94,7 @@ class Experiences:
             id=SheetId(key),
             source=self.name,
             title=title,
-            url=_ADDRESS.format(key, _slug(title)),
+            url=_ADDRESS,
             date=_date(record.get("ecrit_le")),
             kind="Expérience",
             theme=normalise(str(record.get("intitule_typologie_1") or "")),
@@ -108,12 +111,6 @@ def _date(value: object) -> str:
     if french := re.match(r"(\d{2})/(\d{2})/(\d{4})", text):
         return f"{french[3]}-{french[2]}-{french[1]}"
     return text[:10] if re.match(r"\d{4}-\d{2}-\d{2}", text) else ""
-
-
-def _slug(title: str) -> str:
-    """Return a title as the site's addresses have it: ``impossible-dobtenir-un-rendez-vous``."""
-    plain = unicodedata.normalize("NFKD", title.lower()).encode("ascii", "ignore").decode()
-    return re.sub(r"[^a-z0-9]+", "-", plain.replace("'", "")).strip("-")
 
 
 def clean(value: object) -> str:
