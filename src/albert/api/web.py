@@ -12,6 +12,8 @@ from albert.api.docs.page import render
 from albert.api.errors import Problem, problem_of
 from albert.api.features.health import routes as health
 from albert.api.features.search import routes as search
+from albert.api.features.streams import generating
+from albert.api.features.streams.hub import Hub
 from albert.api.in_flight import InFlight
 from albert.api.services import Services
 from albert.domain.errors import AlbertError
@@ -31,13 +33,15 @@ class Web(FastAPI):
         return self.openapi_schema
 
 
-def build_web(services: Services, in_flight: InFlight, *, version: str) -> Web:
+def build_web(services: Services, in_flight: InFlight, hub: Hub, *, version: str) -> Web:
     # FastAPI's own documentation pages load scripts from elsewhere, which a closed network lacks
     web = Web(title="Albert", description=_ABOUT, version=version, docs_url=None, redoc_url=None)
     web.state.services = services
     web.state.in_flight = in_flight
+    web.state.hub = hub
     web.include_router(health.public)
     web.include_router(search.private)
+    web.include_router(generating.private)
     web.add_api_route("/docs", _read_docs, include_in_schema=False)
     web.add_exception_handler(Problem, _answer_problem)
     web.add_exception_handler(AlbertError, _answer_problem)

@@ -39,6 +39,8 @@ class Sources:
     """The passages the answer may rest on; always the first event, empty when nothing was found."""
 
     chunks: tuple[Chunk, ...]
+    prompt: str = ""
+    """What is sent to the model; for extraction, the question and the passages."""
 
 
 @dataclass(frozen=True, slots=True)

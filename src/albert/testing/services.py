@@ -18,7 +18,7 @@ from albert.api.features.tokens.gate import DatabaseGate
 from albert.api.features.tokens.tables import ApiToken
 from albert.api.keys import digest_of, new_key, opens
 from albert.api.mail.contract import Mail, Mailer
-from albert.api.services import Services, SourceStatus, Status, Upstream
+from albert.api.services import Policy, Services, SourceStatus, Status, Upstream
 from albert.assistant.contract import EXTRACTIVE, Answerer
 from albert.domain.documents import Chunk, Hit, SheetId, SourceName
 from albert.domain.errors import Unauthenticated
@@ -117,6 +117,7 @@ def scripted(
     retriever: ListRetriever | None = None,
     status: Status = READY,
     mailer: Mailer | None = None,
+    policy: Policy = Policy(drain_seconds=1),
 ) -> Services:
     """Return services that open with ``KEY``; without answerers, extraction quotes ``PASSPORT``."""
     speaking = answerers or (ScriptedAnswerer(["Le passeport ", "coûte 86 €."], chunks=[PASSPORT]),)
@@ -130,6 +131,7 @@ def scripted(
         database=Database(NOWHERE),
         mailer=mailer or Outbox(),
         secret="0123456789abcdef" * 2,
+        policy=policy,
         upstreams=upstreams or {},
     )
 

@@ -7,12 +7,12 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 
 from albert.api.asgi import STREAM_HEADERS, WRITTEN_BY, Reply
+from albert.api.provenance import provenance
 from albert.api.v1.asked import Asked
 from albert.assistant.contract import Answerer, Event, Finish, Piece, Question, Sources
 from albert.domain.documents import Chunk
 from albert.domain.errors import InferenceError
 from albert.inference.contract import Embedder
-from albert.wire.citations import citation
 from albert.wire.openai import Completion, Provenance, Usage, usage
 from albert.wire.sse import DONE
 
@@ -89,14 +89,7 @@ class Telling:
         """
         if self._finish is None:
             raise InferenceError("La réponse s'est interrompue avant la fin : recommencez.")
-        return {
-            "rag_context": [
-                {"strategy": "last", "references": [chunk.id for chunk in self._found]}
-            ],
-            "sources": [citation(cited.chunk, cited.quote) for cited in self._finish.citations],
-            "mode": self._finish.mode,
-            "answered": self._finish.answered,
-        }
+        return provenance(self._found, self._finish)
 
     async def _spent(self) -> Usage:
         """Count tokens as the embedding model does: the only tokenizer that is always there."""

@@ -6,6 +6,8 @@ from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
 from albert.api.database.tables import Numbered, Table
+from albert.api.features.accounts.tables import User
+from albert.api.features.streams.tables import Stream
 
 
 class Feedback(Numbered, Table):
@@ -13,10 +15,8 @@ class Feedback(Numbered, Table):
 
     __tablename__ = "feedbacks"
 
-    stream_id: Mapped[int] = mapped_column(
-        ForeignKey("streams.id", ondelete="CASCADE"), unique=True
-    )
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    stream_id: Mapped[int] = mapped_column(ForeignKey(Stream.id, ondelete="CASCADE"), unique=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey(User.id, ondelete="CASCADE"), index=True)
     type: Mapped[str]
     is_good: Mapped[bool | None]
     note: Mapped[int | None]
