@@ -10,7 +10,9 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from albert.api.docs.openapi import describe_raw_routes
 from albert.api.docs.page import render
 from albert.api.errors import Problem, problem_of
+from albert.api.features.directory import routes as directory
 from albert.api.features.health import routes as health
+from albert.api.features.models import routes as models
 from albert.api.features.search import routes as search
 from albert.api.in_flight import InFlight
 from albert.api.services import Services
@@ -38,6 +40,9 @@ def build_web(services: Services, in_flight: InFlight, *, version: str) -> Web:
     web.state.in_flight = in_flight
     web.include_router(health.public)
     web.include_router(search.private)
+    web.include_router(directory.private)
+    web.include_router(directory.public)
+    web.include_router(models.private)
     web.add_api_route("/docs", _read_docs, include_in_schema=False)
     web.add_exception_handler(Problem, _answer_problem)
     web.add_exception_handler(AlbertError, _answer_problem)

@@ -102,6 +102,7 @@ def _services(one: Albert, models: Models, digest: str) -> Services:
         default_model=models.default,
         embedder=one.embedder,
         retriever=one.retriever,
+        library=one.library,
         status=lambda: _status(one, models),
         key_digest=digest,
         upstreams={

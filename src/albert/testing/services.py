@@ -14,11 +14,13 @@ from starlette.types import ASGIApp, Message, Scope
 from albert.api.keys import digest_of
 from albert.api.services import Services, SourceStatus, Status, Upstream
 from albert.assistant.contract import EXTRACTIVE, Answerer
-from albert.domain.documents import Chunk, Hit, SheetId, SourceName
+from albert.domain.documents import Chunk, Hit, Section, Sheet, SheetId, SourceName
 from albert.index.contract import EVERYTHING, Coverage, Filter
 from albert.inference.contract import Vectors
 from albert.retrieval.contract import Ranking
+from albert.retrieval.library import Library
 from albert.testing.answers import ScriptedAnswerer
+from albert.testing.library import ListLibrary
 
 KEY = "albert-cle-de-test"
 
@@ -31,6 +33,17 @@ PASSPORT = Chunk(
     text="Le passeport coûte 86 €.",
     date="2020-04-30",
     audiences=("particuliers",),
+)
+PASSPORT_SHEET = Sheet(
+    id=PASSPORT.sheet,
+    source=PASSPORT.source,
+    title=PASSPORT.title,
+    url=PASSPORT.url,
+    date=PASSPORT.date,
+    kind="Fiche pratique",
+    audiences=PASSPORT.audiences,
+    theme="Papiers - Citoyenneté",
+    sections=(Section(headings=("Coût",), opens=1, text=PASSPORT.text),),
 )
 
 READY = Status(
@@ -83,6 +96,7 @@ def scripted(
     *answerers: Answerer,
     upstreams: Mapping[str, Upstream] | None = None,
     retriever: ListRetriever | None = None,
+    library: Library | None = None,
     status: Status = READY,
 ) -> Services:
     """Return services that open with ``KEY``; without answerers, extraction quotes ``PASSPORT``."""
@@ -92,6 +106,7 @@ def scripted(
         default_model=EXTRACTIVE,
         embedder=CountingEmbedder(),
         retriever=retriever or ListRetriever([PASSPORT]),
+        library=library or ListLibrary([PASSPORT], [PASSPORT_SHEET]),
         status=lambda: status,
         key_digest=digest_of(KEY),
         upstreams=upstreams or {},

@@ -1,0 +1,36 @@
+"""GET /api/v2/models."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+
+from albert.api.access import KEY_NEEDED, refusals, services_of
+from albert.api.features.models.schemas import ModelDescription, PromptMode
+from albert.api.services import Services
+from albert.api.v1.models import Models
+from albert.assistant.contract import EXTRACTIVE
+from albert.prompt.modes import built_in_modes
+
+private = APIRouter(
+    prefix="/api/v2", tags=["Modèles"], dependencies=KEY_NEEDED, responses=refusals(401, 500)
+)
+
+
+@private.get("/models", summary="Les modèles offerts, avec leurs modes de prompt")
+def read_models(
+    services: Annotated[Services, Depends(services_of)],
+) -> dict[str, ModelDescription]:
+    modes = [PromptMode(mode=m.name, references=m.quotes) for m in built_in_modes().values()]
+    prompted = {*services.answerers, *services.upstreams} - {EXTRACTIVE}
+    return {
+        name: ModelDescription(
+            model=name,
+            type=card["type"],
+            owned_by=card["owned_by"],
+            default=name == services.default_model,
+            prompts=modes if name in prompted else [],
+        )
+        for name, card in Models(services).cards().items()
+    }
