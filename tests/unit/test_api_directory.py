@@ -89,9 +89,9 @@ class TestDescription:
             >= {
                 "indexes": common | {"400", "413", "422", "502"},
                 "get_chunk/{hash}": common | {"404", "413", "422"},
-                "get_chunks": common | {"413", "422"},
+                "get_chunks": common | {"400", "413", "422"},
                 "get_sheet/{sid}": common | {"404", "413", "422"},
-                "get_sheets": common | {"413", "422"},
+                "get_sheets": common | {"400", "413", "422"},
                 "institutions": common,
                 "organizations/mfs": common - {"401"},
                 "models": {"200", "401", "500"},

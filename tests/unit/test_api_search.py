@@ -149,7 +149,7 @@ class TestStream:
         call(served, "indexes", {"name": "chunks", "query": "passeport"})
         assert told == [(7, ["F14929"])]
 
-    @pytest.mark.parametrize("wrong", [0, -1, "sept", 1.5])
+    @pytest.mark.parametrize("wrong", [0, -1, "sept", 1.5, 2**31])
     def test_a_stream_is_a_positive_number(self, wrong: object) -> None:
         body = {"name": "chunks", "query": "passeport", "stream_id": wrong}
         assert call(services(), "indexes", body).status == 422
@@ -228,6 +228,15 @@ class TestLists:
     )
     def test_a_body_of_the_wrong_form_is_422(self, route: str, wrong: object) -> None:
         assert call(services(), route, wrong).status == 422
+
+    @pytest.mark.parametrize("body", [b'{"uids": ["\\ud800"]}', b'{"uids": NaN}', b"[", b""])
+    def test_what_cannot_be_written_back_is_422_too(self, route: str, body: bytes) -> None:
+        answered = call(services(), route, body)
+        assert (answered.status, "input" in str(answered.json())) == (422, False)
+
+    def test_what_is_not_text_is_400(self, route: str) -> None:
+        answered = call(services(), route, b"\xff")
+        assert (answered.status, answered.json()["code"]) == (400, None)
 
     def test_a_hundred_may_be_asked(self, route: str) -> None:
         assert json(call(services(), route, {"uids": ["x"] * 100})) == [{}] * 100

@@ -40,6 +40,7 @@ def test_a_question_loses_its_blank_ends_and_its_line_ends_are_made_one(
         ("Qui\x1b[31m ?", "caractères de contrôle : retirez-les"),
         ("Qui\x7f ?", "caractères de contrôle : retirez-les"),
         ("Qui\x85 ?", "caractères de contrôle : retirez-les"),
+        ("Qui\ud800 ?", "caractères de contrôle : retirez-les"),
     ],
 )
 def test_what_is_no_question_is_told_with_what_to_do(text: str, told: str) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
+from starlette.exceptions import HTTPException
 
 from albert.api.docs.openapi import describe_raw_routes
 from albert.api.docs.page import render
@@ -46,6 +48,8 @@ def build_web(services: Services, in_flight: InFlight, *, version: str) -> Web:
     web.add_api_route("/docs", _read_docs, include_in_schema=False)
     web.add_exception_handler(Problem, _answer_problem)
     web.add_exception_handler(AlbertError, _answer_problem)
+    web.add_exception_handler(RequestValidationError, _answer_invalid)
+    web.add_exception_handler(HTTPException, _answer_refusal)
     return web
 
 
@@ -61,3 +65,18 @@ def _answer_problem(_request: Request, error: Exception) -> JSONResponse:
         raise error  # FastAPI only calls this for the two classes above
     headers = {key.decode(): value.decode() for key, value in problem.headers}
     return JSONResponse(problem.detail(), problem.status, headers)
+
+
+def _answer_invalid(_request: Request, error: Exception) -> JSONResponse:
+    """Say which field is wrong, not what it holds: it may be a secret, or no JSON at all."""
+    if not isinstance(error, RequestValidationError):
+        raise error
+    mistakes = [{name: one[name] for name in ("type", "loc", "msg")} for one in error.errors()]
+    return JSONResponse({"detail": mistakes}, 422)
+
+
+def _answer_refusal(_request: Request, error: Exception) -> JSONResponse:
+    """Give what FastAPI itself refuses (a body that is not JSON) the form of our refusals."""
+    if not isinstance(error, HTTPException):
+        raise error
+    return JSONResponse({"detail": error.detail, "code": None}, error.status_code, error.headers)

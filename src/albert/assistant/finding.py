@@ -15,6 +15,8 @@ from albert.retrieval.fusion import reciprocal_rank
 
 LONGEST = 8000
 """Characters of a question; a longer one is a document, not a question."""
+_UNREADABLE = ("Cc", "Cs")
+"""Control characters, and halves of characters: no text that can be written holds them."""
 _TURNS = 3
 """User turns that are searched: the question and the two before it."""
 _EARLIER = 0.5
@@ -25,7 +27,7 @@ def checked(text: str) -> str:
     """Return the question without blank ends, its line ends made one.
 
     Raises:
-        QuestionInvalid: empty, too long, or with control characters.
+        QuestionInvalid: empty, too long, or with characters that are no text.
     """
     question = text.replace("\r\n", "\n").replace("\r", "\n").strip()
     if not question:
@@ -34,7 +36,7 @@ def checked(text: str) -> str:
         raise QuestionInvalid(
             f"La question compte {len(question)} caractères : {LONGEST} au plus, raccourcissez-la."
         )
-    if any(unicodedata.category(char) == "Cc" and char not in "\n\t" for char in question):
+    if any(unicodedata.category(char) in _UNREADABLE and char not in "\n\t" for char in question):
         raise QuestionInvalid(
             "La question contient des caractères de contrôle : retirez-les, puis recommencez."
         )

@@ -54,7 +54,9 @@ class _OfSheet(BaseModel):
     title: str
     url: str
     introduction: str
-    text: str = Field(description="L'extrait, ou toute la fiche avec ses titres, en Markdown")
+    text: str = Field(
+        description="L'extrait, ou toute la fiche avec ses titres, l'introduction à part ; Markdown"
+    )
     context: list[str] = Field(
         description="Titres au-dessus de l'extrait, ou fil d'Ariane de la fiche, "
         "du plus large au plus précis"

@@ -56,7 +56,11 @@ async def read_chunk(
     return found
 
 
-@private.post("/get_chunks", summary="Des extraits, dans l'ordre demandé ; inconnu : {}")
+@private.post(
+    "/get_chunks",
+    summary="Des extraits, dans l'ordre demandé ; inconnu : {}",
+    responses=refusals(400),
+)
 async def read_chunks(asked: Chunks, services: Served) -> list[ChunkDocument | Unknown]:
     return await _chunks(services.library, asked.uids)
 
@@ -80,7 +84,11 @@ async def read_sheet(
     return sheet_document(found)
 
 
-@private.post("/get_sheets", summary="Des fiches entières, dans l'ordre demandé ; inconnue : {}")
+@private.post(
+    "/get_sheets",
+    summary="Des fiches entières, dans l'ordre demandé ; inconnue : {}",
+    responses=refusals(400),
+)
 async def read_sheets(asked: Sheets, services: Served) -> list[SheetDocument | Unknown]:
     found = await services.library.sheets(asked.uids)
     return [Unknown() if sheet is None else sheet_document(sheet) for sheet in found]

@@ -43,11 +43,11 @@ class SearchQuery(BaseModel):
         "un formulaire ou un simulateur est de cette institution",
     )
     sources: list[str] | None = Field(None, description="Seulement ces sources")
-    should_sids: list[str] | None = Field(None, description="Seulement ces fiches")
-    must_not_sids: list[str] | None = Field(None, description="Toutes les fiches sauf celles-là")
+    should_sids: list[Uid] | None = Field(None, description="Seulement ces fiches")
+    must_not_sids: list[Uid] | None = Field(None, description="Toutes les fiches sauf celles-là")
     audiences: list[Audience] | None = Field(None, description="Seulement ces publics")
     stream_id: int | None = Field(
-        None, ge=1, description="Le flux sur lequel garder les fiches trouvées"
+        None, ge=1, le=2**31 - 1, description="Le flux sur lequel garder les fiches trouvées"
     )
 
 
