@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
@@ -22,7 +23,6 @@ private = APIRouter(
 def read_models(
     services: Annotated[Services, Depends(services_of)],
 ) -> dict[str, ModelDescription]:
-    modes = [PromptMode(mode=m.name, references=m.quotes) for m in built_in_modes().values()]
     prompted = {*services.answerers, *services.upstreams} - {EXTRACTIVE}
     return {
         name: ModelDescription(
@@ -30,7 +30,12 @@ def read_models(
             type=card["type"],
             owned_by=card["owned_by"],
             default=name == services.default_model,
-            prompts=modes if name in prompted else [],
+            prompts=list(_modes()) if name in prompted else [],
         )
         for name, card in Models(services).cards().items()
     }
+
+
+@cache
+def _modes() -> tuple[PromptMode, ...]:
+    return tuple(PromptMode(mode=m.name, references=m.quotes) for m in built_in_modes().values())
