@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from urllib.parse import quote, urlencode
 
 import aiohttp
 
@@ -32,6 +34,7 @@ from albert.lexicon.lexicon import load as load_lexicon
 from albert.prompt.templated import TemplatePrompter
 from albert.retrieval.hybrid import HybridRetriever
 from albert.retrieval.library import CorpusLibrary
+from albert.serving.embedded_postgres import EmbeddedPostgres
 from albert.serving.gguf import examine
 from albert.serving.llama_cpp import REQUEST_EXTRA, LlamaCppServer
 from albert.settings import Home, Settings
@@ -111,6 +114,20 @@ class Models:
     served: tuple[Served, ...]
 
 
+def _postgres(settings: Settings) -> str:
+    """Return the address of the operator's PostgreSQL, in its driver-less form, or nothing."""
+    if given := settings.postgres_uri.get_secret_value():
+        return re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", given)
+    if not settings.postgres_host:
+        return ""
+    password = quote(settings.postgres_password.get_secret_value(), safe="")
+    user = quote(settings.postgres_user, safe="") + (f":{password}" if password else "")
+    name = quote(settings.postgres_db, safe="")
+    return f"postgresql://{user}@/{name}?" + urlencode(
+        {"host": settings.postgres_host, "port": settings.postgres_port}
+    )
+
+
 class Corpus:
     """The corpus that is served now, followed from one build to the next."""
 
@@ -159,6 +176,19 @@ class Albert:
         """
         with closing(CorpusStore(self.home.corpus)) as store:
             yield store
+
+    @contextmanager
+    def database(self) -> Iterator[str]:
+        """Give the address of PostgreSQL: the operator's, or one that runs for the block.
+
+        Raises:
+            DatabaseError, HomeError, DiskFull
+        """
+        if address := _postgres(self.settings):
+            yield address
+            return
+        with EmbeddedPostgres(self.home.postgres) as server:
+            yield server.uri
 
     @cached_property
     def embedder(self) -> E5Embedder:

@@ -48,12 +48,21 @@ class Home:
     def logs(self) -> Path:
         return self.root / "logs"
 
+    @property
+    def postgres(self) -> Path:
+        return self.root / "postgres"
+
+    @property
+    def mail(self) -> Path:
+        return self.root / "mail"
+
 
 class Settings(BaseModel):
     """Read from the environment, prefix ``ALBERT_`` (``ALBERT_PORT=9000``).
 
     ``load`` refuses an unknown or ill-formed ``ALBERT_…`` variable, so that a typing
-    mistake is not a silent default.
+    mistake is not a silent default. Those with a name of their own (``POSTGRES_HOST``)
+    are shared with the programs beside us.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
@@ -81,6 +90,84 @@ class Settings(BaseModel):
     model_key: SecretStr = Field(SecretStr(""), description="Clé de ce service")
     model_window: int = Field(4096, ge=256, description="Jetons que le modèle peut lire")
     limit: int = Field(5, ge=1, le=50, description="Nombre d'extraits retenus pour répondre")
+    resume_seconds: float = Field(
+        15.0,
+        ge=0,
+        le=3600,
+        description="Secondes pendant lesquelles une réponse attend son lecteur",
+    )
+    drain_seconds: float = Field(
+        30.0, ge=0, le=3600, description="Secondes laissées aux réponses en cours à l'arrêt"
+    )
+    retention_days: int = Field(
+        365, ge=1, description="Jours de conservation des conversations sans activité"
+    )
+    env: str = Field("dev", validation_alias="ENV", description="Nom de l'environnement")
+    secret_key: SecretStr = Field(
+        SecretStr(""), validation_alias="SECRET_KEY", description="Secret qui signe les sessions"
+    )
+    first_admin_username: str = Field(
+        "admin",
+        validation_alias="FIRST_ADMIN_USERNAME",
+        description="Nom du premier administrateur",
+    )
+    first_admin_email: str = Field(
+        "admin@localhost.fr", validation_alias="FIRST_ADMIN_EMAIL", description="Son adresse"
+    )
+    first_admin_password: SecretStr = Field(
+        SecretStr(""), validation_alias="FIRST_ADMIN_PASSWORD", description="Son mot de passe"
+    )
+    postgres_uri: SecretStr = Field(
+        SecretStr(""), validation_alias="POSTGRES_URI", description="Adresse entière de la base"
+    )
+    postgres_host: str = Field(
+        "", validation_alias="POSTGRES_HOST", description="Hôte de la base ; vide : base embarquée"
+    )
+    postgres_port: int = Field(
+        5432, ge=1, le=65535, validation_alias="POSTGRES_PORT", description="Port de la base"
+    )
+    postgres_user: str = Field(
+        "postgres", validation_alias="POSTGRES_USER", description="Compte de la base"
+    )
+    postgres_password: SecretStr = Field(
+        SecretStr(""), validation_alias="POSTGRES_PASSWORD", description="Mot de passe de ce compte"
+    )
+    postgres_db: str = Field(
+        "postgres", validation_alias="POSTGRES_DB", description="Nom de la base"
+    )
+    mj_api_key: SecretStr = Field(
+        SecretStr(""), validation_alias="MJ_API_KEY", description="Clé de Mailjet"
+    )
+    mj_api_secret: SecretStr = Field(
+        SecretStr(""), validation_alias="MJ_API_SECRET", description="Secret de Mailjet"
+    )
+    mailjet_url: str = Field(
+        "https://api.mailjet.com/v3.1/send", description="Adresse de l'API d'envoi de Mailjet"
+    )
+    smtp_host: str = Field(
+        "", validation_alias="SMTP_HOST", description="Serveur d'envoi de courriels"
+    )
+    smtp_port: int = Field(
+        587, ge=1, le=65535, validation_alias="SMTP_PORT", description="Port de ce serveur"
+    )
+    smtp_user: str = Field("", validation_alias="SMTP_USER", description="Compte sur ce serveur")
+    smtp_password: SecretStr = Field(
+        SecretStr(""), validation_alias="SMTP_PASSWORD", description="Mot de passe de ce compte"
+    )
+    smtp_tls: Literal["starttls", "tls", "none"] = Field(
+        "starttls", validation_alias="SMTP_TLS", description="Chiffrement vers ce serveur"
+    )
+    mail_from: str = Field(
+        "albert@localhost.fr", validation_alias="MAIL_FROM", description="Expéditeur des courriels"
+    )
+    contact_email: str = Field(
+        "", validation_alias="CONTACT_EMAIL", description="Qui reçoit les demandes de contact"
+    )
+    front_url: str = Field(
+        "http://localhost:4173",
+        validation_alias="FRONT_URL",
+        description="Adresse de l'interface, pour les liens des courriels",
+    )
     npm_registry: str = Field(
         "",
         validation_alias="NPM_CONFIG_REGISTRY",
@@ -95,25 +182,32 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         SettingInvalid: an ``ALBERT_…`` variable is unknown or ill-formed; the message names it.
     """
     given = os.environ if environment is None else environment
-    known = {f"ALBERT_{name.upper()}": name for name in Settings.model_fields}
-    del known["ALBERT_NPM_REGISTRY"]
+    known = {variable(name): name for name in Settings.model_fields}
     unknown = sorted(name for name in given if name.startswith("ALBERT_") and name not in known)
     if unknown:
         near = get_close_matches(unknown[0], known, n=1)
         hint = f" : vouliez-vous dire {near[0]} ?" if near else "."
         raise SettingInvalid(f"Le réglage {unknown[0]} n'existe pas{hint}")
-    values = {field: given[name] for name, field in known.items() if given.get(name)}
-    if given.get("NPM_CONFIG_REGISTRY"):
-        values["NPM_CONFIG_REGISTRY"] = given["NPM_CONFIG_REGISTRY"]
+    values = {
+        name if Settings.model_fields[field].validation_alias else field: given[name]
+        for name, field in known.items()
+        if given.get(name)
+    }
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
         mistake = error.errors()[0]
-        name = "_".join(str(part) for part in mistake["loc"])
+        said = str(mistake["loc"][0])
+        name = known.get(said, said)
         raise SettingInvalid(
-            f"Le réglage ALBERT_{name.upper()} ne peut pas valoir {mistake['input']!r} : il faut "
+            f"Le réglage {variable(name)} ne peut pas valoir {mistake['input']!r} : il faut "
             f"{_expected(name)}."
         ) from None  # what pydantic says may quote a key
+
+
+def variable(name: str) -> str:
+    """Return the environment variable of a setting."""
+    return str(Settings.model_fields[name].validation_alias or f"ALBERT_{name.upper()}")
 
 
 def _expected(name: str) -> str:

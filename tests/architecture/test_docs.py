@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from albert.api.errors import ROWS
 from albert.cli.main import VERBS
 from albert.domain import errors
-from albert.settings import Settings
+from albert.settings import Settings, variable
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
@@ -40,10 +40,6 @@ def every_error() -> set[type[errors.AlbertError]]:
         found.add(kind)
         waiting += kind.__subclasses__()
     return {kind for kind in found if kind.__module__ == errors.__name__}
-
-
-def variable(name: str) -> str:
-    return str(Settings.model_fields[name].validation_alias or f"ALBERT_{name.upper()}")
 
 
 def test_the_page_of_settings_has_each_of_them_and_no_other() -> None:

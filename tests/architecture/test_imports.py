@@ -38,7 +38,8 @@ json.dump(sorted({name.partition(".")[0] for name in sys.modules}), sys.stdout)
 
 def modules() -> list[str]:
     found = pkgutil.walk_packages(albert.__path__, "albert.")
-    return ["albert", *(one.name for one in found if one.name != "albert.__main__")]
+    programs = {"albert.__main__", "albert.api.migrations.env"}  # run, never imported
+    return ["albert", *(one.name for one in found if one.name not in programs)]
 
 
 def loaded_by(*names: str) -> set[str]:

@@ -1,15 +1,24 @@
-"""Who may call a FastAPI route, said by the router it stands on."""
+"""Who may call a FastAPI route: said in its signature, by ``Member`` or ``Admin``.
+
+A route whose signature says neither is public; ``tests/integration`` asks each of them
+as everybody.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 from pydantic import BaseModel
 
-from albert.api.auth import require_key
+from albert.api.auth import Principal, require_member
 from albert.api.services import Services
+from albert.domain.errors import AdminOnly
+
+SCHEME = HTTPBearer(
+    auto_error=False, description="Le jeton d'un compte : celui de sign_in, ou un jeton d'API."
+)
 
 
 def services_of(request: Request) -> Services:
@@ -17,9 +26,21 @@ def services_of(request: Request) -> Services:
     return services
 
 
-def key_holder(request: Request) -> None:
-    """Let the holder of the key pass; a route without this dependency is public."""
-    require_key(request.scope, services_of(request).key_digest)
+async def member(request: Request, _said: Annotated[object, Depends(SCHEME)]) -> Principal:
+    """Let any confirmed account pass."""
+    return await require_member(request.scope, services_of(request).gate)
+
+
+async def admin(principal: Annotated[Principal, Depends(member)]) -> Principal:
+    """Let administrators pass."""
+    if not principal.is_admin:
+        raise AdminOnly
+    return principal
+
+
+Member = Annotated[Principal, Depends(member)]
+Admin = Annotated[Principal, Depends(admin)]
+Served = Annotated[Services, Depends(services_of)]
 
 
 class Refusal(BaseModel):
@@ -32,9 +53,3 @@ class Refusal(BaseModel):
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Document these statuses on a router; 422 is FastAPI's own."""
     return {status: {"model": Refusal, "description": "Refus ou panne"} for status in statuses}
-
-
-SCHEME = HTTPBearer(
-    auto_error=False, description="La clé du service, affichée au premier démarrage."
-)
-KEY_NEEDED = (Depends(SCHEME), Depends(key_holder))

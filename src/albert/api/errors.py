@@ -79,12 +79,38 @@ ROWS: dict[type[errors.AlbertError], Row] = {
     errors.ServiceError: Row(500, SERVER, "service_error"),
     errors.PortInUse: Row(500, SERVER, "port_in_use"),
     errors.SettingInvalid: Row(500, SERVER, "setting_invalid"),
+    errors.DatabaseError: Row(500, SERVER, "database_error"),
+    errors.DatabaseUnavailable: Row(503, SERVER, "database_unavailable"),
+    errors.MailNotSent: Row(502, SERVER, "mail_not_sent"),
+    errors.AccessError: Row(403, INVALID, "forbidden"),
+    errors.Unauthenticated: Row(401, INVALID, "invalid_api_key"),
+    errors.AccountUnconfirmed: Row(403, INVALID, "account_unconfirmed"),
+    errors.AdminOnly: Row(403, INVALID, "admin_only"),
+    errors.NotOwner: Row(403, INVALID, "not_owner"),
+    errors.AccountError: Row(400, INVALID, "account_error"),
+    errors.AccountTaken: Row(400, INVALID, "account_taken"),
+    errors.AccountNotFound: Row(404, INVALID, "account_not_found"),
+    errors.AccountDecided: Row(400, INVALID, "account_decided"),
+    errors.CredentialsRefused: Row(400, INVALID, "credentials_refused"),
+    errors.AttemptsExceeded: Row(429, INVALID, "attempts_exceeded"),
+    errors.ResetRefused: Row(400, INVALID, "reset_refused"),
+    errors.PasswordInvalid: Row(422, INVALID, "password_invalid"),
+    errors.OrganizationUnknown: Row(422, INVALID, "organization_unknown"),
+    errors.TokenNotFound: Row(404, INVALID, "token_not_found"),
+    errors.TokenNameTaken: Row(400, INVALID, "token_name_taken"),
+    errors.LastAdmin: Row(400, INVALID, "last_admin"),
+    errors.ObjectNotFound: Row(404, INVALID, "not_found"),
 }
 
 
 def problem_of(error: errors.AlbertError) -> Problem:
     row = next(ROWS[kind] for kind in type(error).__mro__ if kind in ROWS)
-    return Problem(row.status, str(error), type_=row.type, code=row.code)
+    problem = Problem(row.status, str(error), type_=row.type, code=row.code)
+    if isinstance(error, errors.Unauthenticated):
+        problem.headers = ((b"www-authenticate", b"Bearer"),)
+    if isinstance(error, errors.AttemptsExceeded):
+        problem.headers = ((b"retry-after", str(error.seconds).encode()),)
+    return problem
 
 
 def invalid(message: str, param: str, code: str = "invalid_value") -> Problem:

@@ -1,4 +1,4 @@
-"""The service's key: made once, kept by its owner alone, compared in constant time."""
+"""The service's own secrets: made once, kept by their owner alone, compared in constant time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ from pathlib import Path
 from albert.domain.errors import DiskFull, HomeError
 
 KEY_FILE = "api-key"
-_PREFIX = "albert-"
+"""The command line's copy of the first administrator's token."""
+SECRET_FILE = "secret-key"  # noqa: S105 — the name of a file
+"""What signs sessions, where the settings give no secret."""
+PREFIX = "albert-"
+"""Of every API token: a leaked one is recognised."""
 
 
 def digest_of(key: str) -> str:
@@ -27,7 +31,12 @@ def opens(key: str, digest: str) -> bool:
     return hmac.compare_digest(digest_of(key), digest)
 
 
-def ensure_key(folder: Path) -> tuple[str, bool]:
+def new_key() -> str:
+    """Return a random token of 32 bytes."""
+    return PREFIX + secrets.token_urlsafe(32)
+
+
+def ensure_key(folder: Path, name: str = KEY_FILE) -> tuple[str, bool]:
     """Return the key kept in ``folder``, made if there is none, and whether it was made now.
 
     Processes that start together agree on one key: the file appears whole, by a
@@ -37,7 +46,7 @@ def ensure_key(folder: Path) -> tuple[str, bool]:
         DiskFull: there is no room for it.
         HomeError: others may read the key or replace it, or it cannot be read or written.
     """
-    path = folder / KEY_FILE
+    path = folder / name
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _refuse(folder, 0o022, "700")
@@ -52,10 +61,10 @@ def ensure_key(folder: Path) -> tuple[str, bool]:
 
 
 def _create(path: Path) -> bool:
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{KEY_FILE}-")  # mode 0600
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")  # mode 0600
     try:
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(_PREFIX + secrets.token_urlsafe(32) + "\n")
+            file.write(new_key() + "\n")
             file.flush()
             os.fsync(file.fileno())
         os.link(name, path)
@@ -69,7 +78,7 @@ def _create(path: Path) -> bool:
 def _read(path: Path) -> str:
     _refuse(path, 0o077, "600")
     key = path.read_text("ascii", errors="replace").strip()
-    if not key.startswith(_PREFIX) or not key.isascii():
+    if not key.startswith(PREFIX) or not key.isascii():
         raise HomeError(
             f"Le fichier {path} ne contient pas une clé d'Albert : supprimez-le, puis relancez."
         )

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from albert.api.auth import Gate
+from albert.api.database.engine import Database
+from albert.api.mail.contract import Mailer
 from albert.assistant.contract import Answerer
 from albert.index.contract import Coverage
 from albert.inference.contract import Embedder
@@ -53,6 +56,19 @@ class Status:
         return max((source.newest for source in self.corpus), default="")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What the operator decides; times in seconds unless said."""
+
+    contact_email: str = ""
+    front_url: str = ""
+    resume_seconds: float = 15.0
+    """For which an answer goes on without a reader."""
+    drain_seconds: float = 30.0
+    """Given to running answers when the service stops."""
+    retention_days: int = 365
+
+
 async def _nothing() -> None:
     """Neither opens nor closes anything."""
 
@@ -65,8 +81,8 @@ class Services:
     ``albert-extractif`` always among them; ``upstreams`` one for each model that
     can be talked to as it is. ``status`` is called at each health check and must
     be cheap. ``found`` is told, when a search names a stream, that stream's id and
-    the ids of the sheets found, best first. ``open`` and ``close`` run once each,
-    around the service.
+    the ids of the sheets found, best first. ``secret`` signs sessions. ``open`` and
+    ``close`` run once each, around the service.
     """
 
     answerers: Mapping[str, Answerer]
@@ -75,7 +91,11 @@ class Services:
     retriever: Retriever
     library: Library
     status: Callable[[], Status]
-    key_digest: str
+    gate: Gate
+    database: Database
+    mailer: Mailer
+    secret: str = field(repr=False)
+    policy: Policy = Policy()
     upstreams: Mapping[str, Upstream] = field(default_factory=dict)
     found: Callable[[int, Sequence[str]], Awaitable[None]] | None = None
     open: Callable[[], Awaitable[None]] = _nothing

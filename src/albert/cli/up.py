@@ -12,17 +12,17 @@ import typer
 import uvloop
 
 from albert.api.app import create_app
-from albert.api.keys import digest_of, ensure_key
+from albert.api.database.engine import Database
+from albert.api.keys import ensure_key
 from albert.api.run import listen, serve
-from albert.api.services import Services, SourceStatus, Status, Upstream
+from albert.api.secrets import refuse_weak_secrets
 from albert.assistant.phrases import french_date
 from albert.bootstrap import Albert, Models
+from albert.cli.assemble import complete, services
 from albert.cli.console import say
 from albert.cli.learn import fetch_all, learn_corpus, learn_words, missing
 from albert.cli.start import albert
 from albert.corpus.install import alone
-from albert.domain.errors import SearchError
-from albert.index.contract import Coverage
 
 EXAMPLE = "Je touche le RSA, ai-je droit à la complémentaire santé ?"
 
@@ -50,9 +50,11 @@ def start(one: Albert, *, model: str = "", whence: str | None = None) -> None:
     settings = one.settings
     with alone(one.home.root / "up.lock", _RUNNING):
         listen(settings.host, settings.port).close()  # better told before minutes of work
+        refuse_weak_secrets(settings)
         one.check_model(model)
         _learn(one, whence)
-        uvloop.run(_serve(one, model))
+        with one.database() as postgres:
+            uvloop.run(_serve(one, model, postgres))
 
 
 _RUNNING = "Albert tourne déjà sur ce dossier de données : arrêtez-le, ou changez ALBERT_HOME."
@@ -75,10 +77,10 @@ def _learn(one: Albert, whence: str | None) -> None:
     learn_words(one)
 
 
-async def _serve(one: Albert, model: str) -> None:
+async def _serve(one: Albert, model: str, postgres: str) -> None:
     key, created = ensure_key(one.home.secrets)
     async with one.models(model) as models, _vectors(one):
-        app = create_app(_services(one, models, digest_of(key)))
+        app = create_app(services(one, models, Database(postgres), key))
         await serve(
             app,
             one.settings.host,
@@ -89,64 +91,12 @@ async def _serve(one: Albert, model: str) -> None:
     say("Albert est arrêté.")
 
 
-def _services(one: Albert, models: Models, digest: str) -> Services:
-    async def warm() -> None:
-        await one.embedder.warm_up()
-        one.engine.coverage()
-
-    async def close() -> None:
-        one.embedder.close()
-
-    return Services(
-        answerers=models.answerers,
-        default_model=models.default,
-        embedder=one.embedder,
-        retriever=one.retriever,
-        library=one.library,
-        status=lambda: _status(one, models),
-        key_digest=digest,
-        upstreams={
-            s.name: Upstream(base_url=s.base_url, model=s.model, key=s.key, extra=s.extra)
-            for s in models.served
-        },
-        open=warm,
-        close=close,
-    )
-
-
-def _status(one: Albert, models: Models) -> Status:
-    coverage: Coverage | None
-    try:
-        coverage = one.engine.coverage()
-        detail = "" if _complete(coverage) else "Les vecteurs se calculent encore."
-    except SearchError as error:
-        coverage, detail = None, str(error)
-    return Status(
-        version=one.version,
-        corpus=tuple(
-            SourceStatus(source=s.source, sheets=s.sheets, newest=s.newest, origin=s.origin)
-            for s in one.corpus.report.sources
-            if s.sheets
-        ),
-        coverage=coverage,
-        models=tuple(models.answerers),
-        detail=detail,
-    )
-
-
-def _complete(coverage: Coverage) -> bool:
-    return (coverage.passages_embedded, coverage.sheets_embedded) == (
-        coverage.chunks,
-        coverage.sheets,
-    )
-
-
 def _welcome(one: Albert, models: Models, address: str, key: str) -> None:
     report = one.corpus.report
     dates = ", ".join(f"{s} {french_date(date)}" for s, date in one.corpus.newest().items())
     coverage = one.engine.coverage()
     say(f"{report.sheets} fiches, {report.chunks} extraits ; les plus récentes : {dates}.")
-    if not _complete(coverage):
+    if not complete(coverage):
         say(
             f"Vecteurs : {coverage.passages_embedded}/{coverage.chunks} extraits ; le reste se "
             "calcule en arrière-plan (albert index status), Albert répond déjà."
@@ -161,7 +111,7 @@ def _welcome(one: Albert, models: Models, address: str, key: str) -> None:
 @asynccontextmanager
 async def _vectors(one: Albert) -> AsyncIterator[None]:
     """Compute the missing vectors in a process of low priority that ends with this one."""
-    if _complete(one.engine.coverage()):
+    if complete(one.engine.coverage()):
         yield
         return
     one.home.logs.mkdir(exist_ok=True, mode=0o700)

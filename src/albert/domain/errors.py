@@ -24,6 +24,27 @@
     + QuestionInvalid      empty, too long, or not text
     + PromptTooLong        even without passages, the question overflows the window
     + DatasetInvalid       an evaluation file is not of the expected form
+  x DatabaseError          the accounts and conversations
+    + DatabaseUnavailable  it does not answer
+  x MailNotSent            the mail service refused or does not answer
+  x AccessError            the caller may not
+    + Unauthenticated      no token, or a dead one
+    + AccountUnconfirmed   an admin has not said yes
+    + AdminOnly            the route is for admins
+    + NotOwner             the object is somebody else's
+  x AccountError           what is asked of an account cannot be
+    + AccountTaken         the name or the address is used
+    + AccountNotFound      no such account
+    + AccountDecided       accepted or declined before
+    + CredentialsRefused   wrong pair, or not confirmed
+    + AttemptsExceeded     too many wrong passwords
+    + ResetRefused         the link is unknown, used or old
+    + PasswordInvalid      its form is refused
+    + OrganizationUnknown  the pair is not in the directory
+    + TokenNotFound        the user has no such token
+    + TokenNameTaken       another token bears that name
+    + LastAdmin            somebody must stay in charge
+  x ObjectNotFound         no chat, stream or feedback has that id
   x ServiceError           the service cannot start
     + PortInUse            another program listens there
     + SettingInvalid       a setting is unknown or ill-formed
@@ -142,3 +163,90 @@ class PortInUse(ServiceError):
 
 class SettingInvalid(ServiceError):
     """Un réglage est incorrect."""
+
+
+class DatabaseError(AlbertError):
+    """La base de données a refusé une opération."""
+
+
+class DatabaseUnavailable(DatabaseError):
+    """La base de données ne répond pas : réessayez dans un instant."""
+
+
+class MailNotSent(AlbertError):
+    """Le courriel n'a pas pu être envoyé : réessayez plus tard."""
+
+
+class AccessError(AlbertError):
+    """Vous n'avez pas le droit de faire cela."""
+
+
+class Unauthenticated(AccessError):
+    """Il faut un jeton valable : en-tête « Authorization: Bearer <jeton> »."""
+
+
+class AccountUnconfirmed(AccessError):
+    """Ce compte n'est pas confirmé : attendez la décision d'un administrateur."""
+
+
+class AdminOnly(AccessError):
+    """Cette action est réservée aux administrateurs."""
+
+
+class NotOwner(AccessError):
+    """Cet objet appartient à un autre compte."""
+
+
+class AccountError(AlbertError):
+    """Ce compte ne permet pas cela."""
+
+
+class AccountTaken(AccountError):
+    """Ce nom d'utilisateur ou cette adresse a déjà un compte."""
+
+
+class AccountNotFound(AccountError):
+    """Aucun compte ne répond à ce nom ni à cette adresse."""
+
+
+class AccountDecided(AccountError):
+    """Ce compte a déjà été accepté ou refusé."""
+
+
+class CredentialsRefused(AccountError):
+    """Nom ou mot de passe incorrect, ou compte non confirmé."""
+
+
+class AttemptsExceeded(AccountError):
+    """Trop d'essais manqués : attendez avant de recommencer."""
+
+    seconds = 60
+    """To wait before the next attempt."""
+
+
+class ResetRefused(AccountError):
+    """Ce lien de réinitialisation n'est plus valable : demandez-en un autre."""
+
+
+class PasswordInvalid(AccountError):
+    """Le mot de passe doit avoir de 8 à 128 lettres, chiffres ou signes parmi $!%*+-?&#_=.,:;@."""
+
+
+class OrganizationUnknown(AccountError):
+    """Cette structure n'est pas dans la liste : choisissez-la dans /api/v2/organizations/mfs."""
+
+
+class TokenNotFound(AccountError):
+    """Aucun de vos jetons ne porte ce nom."""
+
+
+class TokenNameTaken(AccountError):
+    """Un de vos jetons porte déjà ce nom : choisissez-en un autre."""
+
+
+class LastAdmin(AccountError):
+    """Ce compte est le seul administrateur : nommez-en un autre avant de l'effacer."""
+
+
+class ObjectNotFound(AlbertError):
+    """Cet objet n'existe pas."""

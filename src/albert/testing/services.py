@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 import orjson
 from starlette.types import ASGIApp, Message, Scope
 
-from albert.api.keys import digest_of
+from albert.api.auth import Principal
+from albert.api.database.engine import Database
+from albert.api.features.accounts.tables import User
+from albert.api.features.tokens.gate import DatabaseGate
+from albert.api.features.tokens.tables import ApiToken
+from albert.api.keys import digest_of, new_key, opens
+from albert.api.mail.contract import Mail, Mailer
 from albert.api.services import Services, SourceStatus, Status, Upstream
 from albert.assistant.contract import EXTRACTIVE, Answerer
 from albert.domain.documents import Chunk, Hit, Section, Sheet, SheetId, SourceName
+from albert.domain.errors import Unauthenticated
 from albert.index.contract import EVERYTHING, Coverage, Filter
 from albert.inference.contract import Vectors
 from albert.retrieval.contract import Ranking
@@ -23,6 +30,9 @@ from albert.testing.answers import ScriptedAnswerer
 from albert.testing.library import ListLibrary
 
 KEY = "albert-cle-de-test"
+
+NOWHERE = "postgresql://nobody@127.0.0.1:1/none"
+"""A database that is never there: for what needs none."""
 
 PASSPORT = Chunk(
     sheet=SheetId("F14929"),
@@ -54,6 +64,28 @@ READY = Status(
     coverage=Coverage(chunks=10, sheets=5, passages_embedded=0, sheets_embedded=5),
     models=(EXTRACTIVE,),
 )
+
+
+class KeyGate:
+    """Admits whoever bears ``KEY``, as an administrator."""
+
+    def __init__(self, key: str = KEY) -> None:
+        self._digest = digest_of(key)
+
+    async def admit(self, token: str) -> Principal:
+        if not opens(token, self._digest):
+            raise Unauthenticated
+        return Principal(user_id=1, username="test", is_admin=True)
+
+
+class Outbox:
+    """Keeps the mail that was sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[Mail] = []
+
+    async def send(self, mail: Mail) -> None:
+        self.sent.append(mail)
 
 
 class CountingEmbedder:
@@ -98,6 +130,7 @@ def scripted(
     retriever: ListRetriever | None = None,
     library: Library | None = None,
     status: Status = READY,
+    mailer: Mailer | None = None,
 ) -> Services:
     """Return services that open with ``KEY``; without answerers, extraction quotes ``PASSPORT``."""
     speaking = answerers or (ScriptedAnswerer(["Le passeport ", "coûte 86 €."], chunks=[PASSPORT]),)
@@ -108,9 +141,37 @@ def scripted(
         retriever=retriever or ListRetriever([PASSPORT]),
         library=library or ListLibrary([PASSPORT], [PASSPORT_SHEET]),
         status=lambda: status,
-        key_digest=digest_of(KEY),
+        gate=KeyGate(),
+        database=Database(NOWHERE),
+        mailer=mailer or Outbox(),
+        secret="0123456789abcdef" * 2,
         upstreams=upstreams or {},
     )
+
+
+def with_database(services: Services, uri: str) -> Services:
+    """Return the same services on a real PostgreSQL, whose accounts have the keys."""
+    database = Database(uri)
+    gate = DatabaseGate(database, services.secret)
+    return replace(services, database=database, gate=gate, open=database.open, close=database.close)
+
+
+async def enrol(
+    database: Database, username: str, *, admin: bool = False, confirmed: bool | None = True
+) -> str:
+    """Create an account ``<username>@exemple.fr`` without a password; return a token of it."""
+    token = new_key()
+    async with database.session() as session:
+        user = User(
+            username=username,
+            email=f"{username}@exemple.fr",
+            is_admin=admin,
+            is_confirmed=confirmed,
+        )
+        session.add(user)
+        await session.flush()
+        session.add(ApiToken(digest=digest_of(token), user_id=user.id, name="test"))
+    return token
 
 
 @dataclass(frozen=True, slots=True)

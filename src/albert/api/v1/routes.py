@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from starlette.types import Receive, Scope, Send
 
 from albert.api.asgi import ReaderLeft, Reply, Request, path_of, read_body
-from albert.api.auth import require_key
+from albert.api.auth import require_member
 from albert.api.errors import Problem, internal, problem_of, stopping
 from albert.api.in_flight import InFlight
 from albert.api.services import Services
@@ -31,7 +31,7 @@ class OpenAIRoutes:
     def __init__(
         self, services: Services, passage: Passage, in_flight: InFlight, clock: Callable[[], float]
     ) -> None:
-        self._digest = services.key_digest
+        self._gate = services.gate
         self._in_flight = in_flight
         self._models = Models(services)
         self._handlers: dict[str, tuple[str, Handler]] = {
@@ -43,11 +43,13 @@ class OpenAIRoutes:
     async def __call__(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         reply = Reply(send)
         try:
-            require_key(scope, self._digest)
+            await require_member(scope, self._gate)
             handler = self._handler(path_of(scope), scope["method"])
             request = Request(request_id, await read_body(receive))
         except Problem as problem:
             await reply.fail(problem)
+        except AlbertError as error:
+            await reply.fail(problem_of(error))
         except ReaderLeft:
             return
         else:

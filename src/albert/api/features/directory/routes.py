@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import orjson
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Response
 
-from albert.api.access import KEY_NEEDED, refusals, services_of
+from albert.api.access import Member, Served, refusals
 from albert.api.features.directory.schemas import House
-from albert.api.services import Services
 
 private = APIRouter(
     prefix="/api/v2",
     tags=["Annuaires"],
-    dependencies=KEY_NEEDED,
-    responses=refusals(401, 500, 503),
+    responses=refusals(401, 403, 500, 503),
 )
 public = APIRouter(prefix="/api/v2", tags=["Annuaires"], responses=refusals(500, 503))
-Served = Annotated[Services, Depends(services_of)]
 
 
 @private.get(
@@ -26,7 +21,7 @@ Served = Annotated[Services, Depends(services_of)]
     summary="Les noms des institutions, pour compléter le champ « institution »",
     response_model=list[str],
 )
-async def read_institutions(services: Served) -> Response:
+async def read_institutions(_caller: Member, services: Served) -> Response:
     return _listed(await services.library.institutions())
 
 

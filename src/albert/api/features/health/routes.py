@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from fastapi import APIRouter, Request, Response
 
-from fastapi import APIRouter, Depends, Request, Response
-
-from albert.api.access import services_of
+from albert.api.access import Served
 from albert.api.features.health.schemas import Alive, Health, HealthCheck, health
 from albert.api.in_flight import InFlight
-from albert.api.services import Services
 
 public = APIRouter(tags=["État du service"])
-
-Served = Annotated[Services, Depends(services_of)]
 
 
 @public.get("/health", summary="État complet : données, index, modèles")

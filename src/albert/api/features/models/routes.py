@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 
-from albert.api.access import KEY_NEEDED, refusals, services_of
+from albert.api.access import Member, Served, refusals
 from albert.api.features.models.schemas import ModelDescription, PromptMode
-from albert.api.services import Services
 from albert.api.v1.models import Models
 from albert.assistant.contract import EXTRACTIVE
 from albert.prompt.modes import built_in_modes
 
-private = APIRouter(
-    prefix="/api/v2", tags=["Modèles"], dependencies=KEY_NEEDED, responses=refusals(401, 500)
-)
+private = APIRouter(prefix="/api/v2", tags=["Modèles"], responses=refusals(401, 403, 500, 503))
 
 
 @private.get("/models", summary="Les modèles offerts, avec leurs modes de prompt")
-def read_models(
-    services: Annotated[Services, Depends(services_of)],
-) -> dict[str, ModelDescription]:
+def read_models(_caller: Member, services: Served) -> dict[str, ModelDescription]:
     prompted = {*services.answerers, *services.upstreams} - {EXTRACTIVE}
     return {
         name: ModelDescription(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Path
 
-from albert.api.access import KEY_NEEDED, refusals, services_of
+from albert.api.access import Member, Served, refusals
 from albert.api.errors import Problem
 from albert.api.features.search.documents import (
     ChunkDocument,
@@ -18,17 +18,14 @@ from albert.api.features.search.documents import (
 )
 from albert.api.features.search.schemas import Chunks, SearchQuery, Sheets
 from albert.api.features.search.service import search, sheets_of
-from albert.api.services import Services
 from albert.domain.errors import SheetNotFound
 from albert.retrieval.library import Library
 
 private = APIRouter(
     prefix="/api/v2",
     tags=["Recherche"],
-    dependencies=KEY_NEEDED,
-    responses=refusals(401, 413, 500, 503),
+    responses=refusals(401, 403, 413, 500, 503),
 )
-Served = Annotated[Services, Depends(services_of)]
 
 
 @private.post(
@@ -36,13 +33,17 @@ Served = Annotated[Services, Depends(services_of)]
     summary="Cherche dans les fiches, du meilleur document au moins bon",
     responses=refusals(400, 502),
 )
-async def search_index(asked: SearchQuery, services: Served) -> list[FoundDocument]:
+async def search_index(
+    _caller: Member, asked: SearchQuery, services: Served
+) -> list[FoundDocument]:
     return await search(services, asked)
 
 
 @private.get("/get_chunk/{hash}", summary="Un extrait", responses=refusals(404))
 async def read_chunk(
-    uid: Annotated[str, Path(alias="hash", description="Son « hash »")], services: Served
+    _caller: Member,
+    uid: Annotated[str, Path(alias="hash", description="Son « hash »")],
+    services: Served,
 ) -> ChunkDocument:
     [found] = await _chunks(services.library, [uid])
     if isinstance(found, Unknown):
@@ -61,12 +62,15 @@ async def read_chunk(
     summary="Des extraits, dans l'ordre demandé ; inconnu : {}",
     responses=refusals(400),
 )
-async def read_chunks(asked: Chunks, services: Served) -> list[ChunkDocument | Unknown]:
+async def read_chunks(
+    _caller: Member, asked: Chunks, services: Served
+) -> list[ChunkDocument | Unknown]:
     return await _chunks(services.library, asked.uids)
 
 
 @private.get("/get_sheet/{sid:path}", summary="Une fiche entière", responses=refusals(404))
 async def read_sheet(
+    _caller: Member,
     sid: Annotated[
         str,
         Path(
@@ -89,7 +93,9 @@ async def read_sheet(
     summary="Des fiches entières, dans l'ordre demandé ; inconnue : {}",
     responses=refusals(400),
 )
-async def read_sheets(asked: Sheets, services: Served) -> list[SheetDocument | Unknown]:
+async def read_sheets(
+    _caller: Member, asked: Sheets, services: Served
+) -> list[SheetDocument | Unknown]:
     found = await services.library.sheets(asked.uids)
     return [Unknown() if sheet is None else sheet_document(sheet) for sheet in found]
 

@@ -1,0 +1,1 @@
+"""PostgreSQL: sessions, schema, and what other workers tell."""

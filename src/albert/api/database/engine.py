@@ -1,0 +1,117 @@
+"""Short transactions on a pool of connections."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import (
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
+
+from albert.api.database.listener import Listener
+from albert.api.database.migrate import migrate
+from albert.domain.errors import DatabaseError, DatabaseUnavailable
+
+_log = logging.getLogger(__name__)
+
+_POOL = 10
+_OVERFLOW = 10
+_WAIT_SECONDS = 10
+_OPEN_SECONDS = 15.0
+
+
+class Database:
+    """One PostgreSQL, by its ``postgresql://`` address; nothing is opened before ``open``."""
+
+    def __init__(self, uri: str) -> None:
+        self._engine: AsyncEngine = create_async_engine(
+            "postgresql+asyncpg://",
+            async_creator=lambda: asyncpg.connect(uri, timeout=5, command_timeout=30),
+            pool_size=_POOL,
+            max_overflow=_OVERFLOW,
+            pool_timeout=_WAIT_SECONDS,
+            pool_pre_ping=True,
+        )
+        self._sessions = async_sessionmaker(self._engine, expire_on_commit=False)
+        self.listener = Listener(uri)
+
+    @property
+    def engine(self) -> AsyncEngine:
+        return self._engine
+
+    async def open(self) -> None:
+        """Bring the schema up to date, and listen.
+
+        Raises:
+            DatabaseUnavailable: it did not answer for fifteen seconds.
+            DatabaseError: it refused.
+        """
+        try:
+            async with asyncio.timeout(_OPEN_SECONDS):
+                while not await self.answers():  # noqa: ASYNC110 — nothing tells
+                    await asyncio.sleep(0.5)
+        except TimeoutError:
+            raise DatabaseUnavailable from None
+        async with _as_errors():
+            async with self._engine.begin() as connection:
+                await connection.run_sync(migrate)
+            await self.listener.open()
+
+    async def close(self) -> None:
+        await self.listener.close()
+        await self._engine.dispose()
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[AsyncSession]:
+        """A transaction, committed at the end of the block, undone by an exception.
+
+        Keep it short: none is held while a model writes.
+
+        Raises:
+            DatabaseUnavailable, DatabaseError
+        """
+        async with _as_errors(), self._sessions() as session, session.begin():
+            yield session
+
+    async def answers(self) -> bool:
+        """Whether the database answers now."""
+        try:
+            async with asyncio.timeout(3), self._engine.connect() as connection:
+                await connection.exec_driver_sql("SELECT 1")
+        except (OSError, TimeoutError, DBAPIError, PoolTimeout, asyncpg.PostgresError):
+            return False
+        return True
+
+
+@asynccontextmanager
+async def _as_errors() -> AsyncIterator[None]:
+    """Turn what the driver raises into our errors; what it says may quote data: it stays here."""
+    try:
+        yield
+    except (OSError, PoolTimeout, InterfaceError, OperationalError, TimeoutError) as error:
+        raise DatabaseUnavailable from error
+    except DBAPIError as error:
+        if error.connection_invalidated or _is_going(error):
+            raise DatabaseUnavailable from error
+        raise
+    except asyncpg.PostgresError as error:
+        if isinstance(error, asyncpg.PostgresConnectionError | asyncpg.OperatorInterventionError):
+            raise DatabaseUnavailable from error
+        _log.warning(
+            "database refused", extra={"action": "database_refused", "kind": type(error).__name__}
+        )
+        raise DatabaseError from error
+
+
+def _is_going(error: DBAPIError) -> bool:
+    """Whether PostgreSQL is stopping or starting: class 57 of its error codes."""
+    return str(getattr(error.orig, "sqlstate", "") or "").startswith("57")

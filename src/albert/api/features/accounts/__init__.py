@@ -1,0 +1,1 @@
+"""Accounts: signing up, being accepted, signing in."""

@@ -1,0 +1,25 @@
+"""What readers think of answers."""
+
+from __future__ import annotations
+
+from sqlalchemy import ForeignKey
+from sqlalchemy.orm import Mapped, mapped_column
+
+from albert.api.database.tables import Numbered, Table
+
+
+class Feedback(Numbered, Table):
+    """At most one for each stream."""
+
+    __tablename__ = "feedbacks"
+
+    stream_id: Mapped[int] = mapped_column(
+        ForeignKey("streams.id", ondelete="CASCADE"), unique=True
+    )
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    type: Mapped[str]
+    is_good: Mapped[bool | None]
+    note: Mapped[int | None]
+    positives: Mapped[list[str]] = mapped_column(default=list)
+    negatives: Mapped[list[str]] = mapped_column(default=list)
+    message: Mapped[str | None]

@@ -1,0 +1,1 @@
+"""What opens the API: tokens that users make."""

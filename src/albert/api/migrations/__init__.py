@@ -1,0 +1,1 @@
+"""The schema's history; see ``albert.api.database.migrate``."""

@@ -1,0 +1,99 @@
+"""From what answers to what the API serves."""
+
+from __future__ import annotations
+
+from albert.api.database.engine import Database
+from albert.api.features.accounts.passwords import hash_password
+from albert.api.features.tokens.first_admin import FirstAdmin, ensure_first_admin
+from albert.api.features.tokens.gate import DatabaseGate
+from albert.api.keys import digest_of
+from albert.api.mail.drivers import mailer_of
+from albert.api.secrets import secret_key
+from albert.api.services import Policy, Services, SourceStatus, Status, Upstream
+from albert.bootstrap import Albert, Models
+from albert.domain.errors import SearchError
+from albert.index.contract import Coverage
+
+
+def services(one: Albert, models: Models, database: Database, key: str) -> Services:
+    """Return what the API serves; the database is opened and closed with it."""
+    secret = secret_key(one.settings, one.home.secrets)
+
+    async def warm() -> None:
+        await database.open()
+        await ensure_first_admin(database, first_admin(one), digest_of(key))
+        await one.embedder.warm_up()
+        one.engine.coverage()
+
+    async def close() -> None:
+        one.embedder.close()
+        await database.close()
+
+    return Services(
+        answerers=models.answerers,
+        default_model=models.default,
+        embedder=one.embedder,
+        retriever=one.retriever,
+        library=one.library,
+        status=lambda: status(one, models),
+        gate=DatabaseGate(database, secret),
+        database=database,
+        mailer=mailer_of(one.settings, one.home.mail),
+        secret=secret,
+        policy=policy(one),
+        upstreams={
+            s.name: Upstream(base_url=s.base_url, model=s.model, key=s.key, extra=s.extra)
+            for s in models.served
+        },
+        open=warm,
+        close=close,
+    )
+
+
+def policy(one: Albert) -> Policy:
+    settings = one.settings
+    return Policy(
+        contact_email=settings.contact_email or settings.first_admin_email,
+        front_url=settings.front_url,
+        resume_seconds=settings.resume_seconds,
+        drain_seconds=settings.drain_seconds,
+        retention_days=settings.retention_days,
+    )
+
+
+def first_admin(one: Albert) -> FirstAdmin:
+    settings = one.settings
+    password = settings.first_admin_password.get_secret_value()
+    return FirstAdmin(
+        username=settings.first_admin_username,
+        email=settings.first_admin_email,
+        password_hash=hash_password(password) if password else None,
+    )
+
+
+def status(one: Albert, models: Models) -> Status:
+    coverage: Coverage | None
+    try:
+        coverage = one.engine.coverage()
+        detail = "" if complete(coverage) else "Les vecteurs se calculent encore."
+    except SearchError as error:
+        coverage, detail = None, str(error)
+    return Status(
+        version=one.version,
+        corpus=tuple(
+            SourceStatus(source=s.source, sheets=s.sheets, newest=s.newest, origin=s.origin)
+            for s in one.corpus.report.sources
+            if s.sheets
+        ),
+        coverage=coverage,
+        models=tuple(models.answerers),
+        detail=detail,
+    )
+
+
+def complete(coverage: Coverage) -> bool:
+    """Whether everything has its vector."""
+    return (coverage.passages_embedded, coverage.sheets_embedded) == (
+        coverage.chunks,
+        coverage.sheets,
+    )

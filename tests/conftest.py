@@ -1,0 +1,51 @@
+"""What tests of several kinds share: a real PostgreSQL, and a database of one's own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from hypothesis import settings
+
+from albert.api.database.engine import Database
+from albert.serving.embedded_postgres import EmbeddedPostgres
+
+TEMPLATE = "albert_template"
+
+settings.register_profile("albert", deadline=None)  # laws are about what, not about how fast
+settings.load_profile("albert")
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL for the run, whose database ``albert_template`` has the schema."""
+    with EmbeddedPostgres(tmp_path_factory.mktemp("pg") / "s", durable=False) as server:
+        asyncio.run(_make_template(server.uri))
+        yield server.uri
+
+
+@pytest.fixture
+def database_uri(postgres: str) -> Iterator[str]:
+    """A database of the test's own, its schema up to date and its tables empty."""
+    name = f"test_{uuid4().hex[:12]}"
+    asyncio.run(_run(postgres, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}"))
+    yield postgres.replace("/postgres?", f"/{name}?")
+    asyncio.run(_run(postgres, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+async def _make_template(uri: str) -> None:
+    await _run(uri, f"CREATE DATABASE {TEMPLATE}")
+    database = Database(uri.replace("/postgres?", f"/{TEMPLATE}?"))
+    await database.open()
+    await database.close()
+
+
+async def _run(uri: str, command: str) -> None:
+    connection = await asyncpg.connect(uri)
+    try:
+        await connection.execute(command)
+    finally:
+        await connection.close()

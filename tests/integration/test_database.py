@@ -1,0 +1,78 @@
+"""The schema and its history, on a real PostgreSQL."""
+
+import asyncio
+
+import asyncpg
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import text
+
+from albert.api.database.engine import Database
+from albert.api.database.migrate import migrate
+from albert.api.migrations.schema import METADATA
+from albert.domain.errors import DatabaseUnavailable
+
+pytestmark = pytest.mark.integration
+
+
+def test_the_migrations_make_the_tables_that_the_code_declares(database_uri: str) -> None:
+    async def differences() -> list[object]:
+        database = Database(database_uri)
+        async with database.engine.connect() as connection:
+            found: list[object] = await connection.run_sync(
+                lambda one: compare_metadata(MigrationContext.configure(one), METADATA)
+            )
+        await database.close()
+        return found
+
+    assert asyncio.run(differences()) == []
+
+
+def test_the_schema_goes_down_and_up_again_with_data_in_it(database_uri: str) -> None:
+    async def down_and_up() -> int:
+        database = Database(database_uri)
+        async with database.engine.begin() as connection:
+            await connection.exec_driver_sql(
+                "INSERT INTO users (username, email, is_admin, accept_cookie, accept_retrain)"
+                " VALUES ('camille', 'camille@exemple.fr', false, false, false)"
+            )
+            await connection.run_sync(migrate, "base")
+            left = await connection.exec_driver_sql(
+                "SELECT count(*) FROM pg_tables WHERE tablename IN ('users', 'streams')"
+            )
+            assert left.scalar() == 0
+            await connection.run_sync(migrate)
+            users = await connection.exec_driver_sql("SELECT count(*) FROM users")
+            count: int = users.scalar_one()
+        await database.close()
+        return count
+
+    assert asyncio.run(down_and_up()) == 0
+
+
+def test_workers_that_start_together_migrate_once(postgres: str) -> None:
+    async def start_together() -> list[object]:
+        connection = await asyncpg.connect(postgres)
+        await connection.execute("CREATE DATABASE bare")
+        databases = [Database(postgres.replace("/postgres?", "/bare?")) for _ in range(4)]
+        await asyncio.gather(*(database.open() for database in databases))
+        async with databases[0].engine.connect() as one:
+            versions = await one.exec_driver_sql("SELECT version_num FROM alembic_version")
+            found: list[object] = list(versions.scalars())
+        for database in databases:
+            await database.close()
+        await connection.execute("DROP DATABASE bare WITH (FORCE)")
+        await connection.close()
+        return found
+
+    assert asyncio.run(start_together()) == ["0001"]
+
+
+def test_a_database_that_does_not_answer_is_an_error_of_ours() -> None:
+    async def use() -> None:
+        async with Database("postgresql://nobody@127.0.0.1:1/none").session() as session:
+            await session.execute(text("SELECT 1"))
+
+    with pytest.raises(DatabaseUnavailable):
+        asyncio.run(use())
