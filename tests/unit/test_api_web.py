@@ -186,7 +186,14 @@ class TestSearch:
 
     @pytest.mark.parametrize(
         "wrong",
-        [{"name": "poems"}, {"limit": 0}, {"similarity": "luck"}, {"query": 3}, {"limit": "many"}],
+        [
+            {"name": "poems"},
+            {"limit": 0},
+            {"similarity": "luck"},
+            {"query": 3},
+            {"limit": "many"},
+            {"expand_acronyms": 0},
+        ],
     )
     def test_a_body_of_the_wrong_form_is_422(self, wrong: dict[str, object]) -> None:
         assert search(ListRetriever(), **wrong).status == 422

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from albert.domain.documents import Audience
 
@@ -34,7 +34,7 @@ class SearchQuery(BaseModel):
     similarity: Similarity = Field(
         "hybrid", description="Par mots (bm25), par sens (e5), ou les deux"
     )
-    expand_acronyms: bool = Field(True, description="Ajoute la forme longue des sigles")
+    expand_acronyms: StrictBool = Field(True, description="Ajoute la forme longue des sigles")
     institution: str | None = Field(
         None,
         max_length=500,
