@@ -23,7 +23,7 @@ from albert.corpus.install import Place
 from albert.corpus.manifest import Manifest
 from albert.corpus.report import BuildReport
 from albert.corpus.store import CorpusStore
-from albert.domain.documents import SourceName
+from albert.domain.documents import ANSWERING, SourceName
 from albert.domain.errors import CorpusMissing, HomeError, HomeTooNew, SettingInvalid
 from albert.domain.mishaps import mishap
 from albert.index.engines.embedded import EmbeddedEngine
@@ -33,6 +33,7 @@ from albert.lexicon.lexicon import Lexicon
 from albert.lexicon.lexicon import load as load_lexicon
 from albert.prompt.templated import TemplatePrompter
 from albert.retrieval.hybrid import HybridRetriever
+from albert.retrieval.library import CorpusLibrary
 from albert.serving.embedded_postgres import EmbeddedPostgres
 from albert.serving.gguf import examine
 from albert.serving.llama_cpp import REQUEST_EXTRA, LlamaCppServer
@@ -89,9 +90,6 @@ def corpus_inputs(home: Home) -> list[Inputs]:
         )
         for manifest in manifests(home)
     ]
-
-
-ANSWERING = frozenset({SourceName("service-public"), SourceName("travail-emploi")})
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +207,10 @@ class Albert:
     @cached_property
     def retriever(self) -> HybridRetriever:
         return HybridRetriever(self.engine, self.embedder, expand=self.lexicon.expand)
+
+    @cached_property
+    def library(self) -> CorpusLibrary:
+        return CorpusLibrary(self.home.corpus, self.engine)
 
     @property
     def answering_sources(self) -> frozenset[SourceName]:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
+from starlette.exceptions import HTTPException
 
 from albert.api.docs.openapi import describe_raw_routes
 from albert.api.docs.page import render
 from albert.api.errors import Problem, problem_of
+from albert.api.features.directory import routes as directory
 from albert.api.features.health import routes as health
+from albert.api.features.models import routes as models
 from albert.api.features.search import routes as search
 from albert.api.features.streams import generating
 from albert.api.features.streams.hub import Hub
@@ -42,9 +46,14 @@ def build_web(services: Services, in_flight: InFlight, hub: Hub, *, version: str
     web.include_router(health.public)
     web.include_router(search.private)
     web.include_router(generating.private)
+    web.include_router(directory.private)
+    web.include_router(directory.public)
+    web.include_router(models.private)
     web.add_api_route("/docs", _read_docs, include_in_schema=False)
     web.add_exception_handler(Problem, _answer_problem)
     web.add_exception_handler(AlbertError, _answer_problem)
+    web.add_exception_handler(RequestValidationError, _answer_invalid)
+    web.add_exception_handler(HTTPException, _answer_refusal)
     return web
 
 
@@ -60,3 +69,18 @@ def _answer_problem(_request: Request, error: Exception) -> JSONResponse:
         raise error  # FastAPI only calls this for the two classes above
     headers = {key.decode(): value.decode() for key, value in problem.headers}
     return JSONResponse(problem.detail(), problem.status, headers)
+
+
+def _answer_invalid(_request: Request, error: Exception) -> JSONResponse:
+    """Say which field is wrong, not what it holds: it may be a secret, or no JSON at all."""
+    if not isinstance(error, RequestValidationError):
+        raise error
+    mistakes = [{name: one[name] for name in ("type", "loc", "msg")} for one in error.errors()]
+    return JSONResponse({"detail": mistakes}, 422)
+
+
+def _answer_refusal(_request: Request, error: Exception) -> JSONResponse:
+    """Give what FastAPI itself refuses (a body that is not JSON) the form of our refusals."""
+    if not isinstance(error, HTTPException):
+        raise error
+    return JSONResponse({"detail": error.detail, "code": None}, error.status_code, error.headers)

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-from albert.api.features.search.schemas import document
+from albert.api.features.search.service import described
 from albert.assistant.contract import Finish, Piece, Question
 from albert.assistant.finding import checked
 from albert.assistant.phrases import french_date
@@ -158,7 +158,7 @@ async def _search(
         sources=frozenset(sources) or one.answering_sources, audiences=frozenset(audiences)
     )
     hits = await one.retriever.retrieve(text, limit=limit, where=where)
-    return [document(hit).model_dump() for hit in hits]
+    return [document.model_dump() for document in await described(one.library, hits)]
 
 
 @asynccontextmanager

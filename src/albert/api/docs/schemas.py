@@ -23,7 +23,9 @@ class Rag(BaseModel):
     strategy: Literal["last"] = "last"
     mode: str = Field("rag", description="Mode de prompt")
     limit: int = Field(5, ge=1, le=50, description="Nombre d'extraits")
-    sources: list[str] = Field([], description="Seulement ces sources")
+    sources: list[str] = Field(
+        [], description="Seulement ces sources : service-public, travail-emploi"
+    )
 
 
 class StreamOptions(BaseModel):

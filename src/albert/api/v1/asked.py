@@ -10,8 +10,9 @@ from albert.api.errors import invalid
 from albert.api.v1 import fields as read
 from albert.api.v1.fields import Fields
 from albert.assistant.contract import Question
+from albert.assistant.finding import checked
 from albert.domain.conversation import Message, Role, Sampling
-from albert.domain.documents import PUBLISHERS, SourceName
+from albert.domain.documents import ANSWERING, SourceName
 from albert.index.contract import Filter
 
 _ROLES: dict[str, Role | None] = {
@@ -54,7 +55,7 @@ def asked(fields: Fields) -> Asked:
     if read.integer(fields, "n", least=1) not in (None, 1):
         raise invalid("« n » ne peut valoir que 1.", "n")
     question = Question(
-        text=read.question_text(turns[last].content),
+        text=checked(turns[last].content),
         history=tuple(turns[:last]),
         where=Filter(sources=_sources(rag)),
         sampling=_sampling(fields),
@@ -80,9 +81,10 @@ def _sampling(fields: Fields) -> Sampling:
 def _sources(rag: Fields) -> frozenset[SourceName]:
     names = read.texts(rag, "rag.sources")
     for name in names:
-        if name not in PUBLISHERS:
+        if name not in ANSWERING:
             raise invalid(
-                f"La source {name!r} n'existe pas. Sources connues : {', '.join(PUBLISHERS)}.",
+                f"On ne répond pas depuis la source {name!r} : choisissez parmi "
+                f"{', '.join(sorted(ANSWERING))}.",
                 "rag.sources",
             )
     return frozenset(SourceName(name) for name in names)
