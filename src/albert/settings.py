@@ -41,6 +41,10 @@ class Home:
         return self.root / "lexicon.json"
 
     @property
+    def whitelist(self) -> Path:
+        return self.root / "whitelist"
+
+    @property
     def secrets(self) -> Path:
         return self.root / "secrets"
 
@@ -81,6 +85,9 @@ class Settings(BaseModel):
     model_key: SecretStr = Field(SecretStr(""), description="Clé de ce service")
     model_window: int = Field(4096, ge=256, description="Jetons que le modèle peut lire")
     limit: int = Field(5, ge=1, le=50, description="Nombre d'extraits retenus pour répondre")
+    whitelist: str = Field(
+        "", description="Fichier d'adresses à laisser passer, en plus de celles du corpus"
+    )
     npm_registry: str = Field(
         "",
         validation_alias="NPM_CONFIG_REGISTRY",

@@ -29,11 +29,16 @@ _WORTH_READING = re.compile(
 class _Learner:
     def __init__(self) -> None:
         self.keys: dict[Kind, set[str]] = {"url": set(), "mail": set(), "number": set()}
+        self._met: set[tuple[str, bool]] = set()
 
     def page(self, address: str, *, with_home: bool) -> None:
         """Learn a page; with the home page of its host, where that is an official one."""
-        if address.lower().startswith("mailto:"):
-            self.keys["mail"].add(mails.key(address[7:].partition("?")[0].strip()))
+        if (address, with_home) in self._met:
+            return
+        self._met.add((address, with_home))
+        _, mailto, mailbox = address.partition("mailto:")  # some are made pages by their publisher
+        if mailto:
+            self.keys["mail"].add(mails.key(mailbox.partition("?")[0].strip()))
         elif key := urls.key(address.strip()):
             self.keys["url"].add(key)
             host = urls.host_of(key)

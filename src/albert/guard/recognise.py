@@ -17,7 +17,10 @@ _TLDS = (
     "lu|it|pt|nl|pl|ro|ru|ua|su|cn|jp|br|tk|ml|ga|cf|gq|pw|cz|dk|fi|gr|hu|sk|tr|xn--[a-z0-9-]+"
 )
 """Ends of hosts that are read as such without ``www`` or a scheme."""
-_WORDS = "pro|site|club|top|live|link|page|support|services|space|vip|work|zone|digital|group|se|es|to|ca"
+_WORDS = (
+    "pro|site|club|top|live|link|page|support|services|space|vip|work|zone|digital|group|"
+    "se|es|to|ca"
+)
 """Those that are also words, after a full stop without a space: only with a path."""
 
 _REST = r"[^\s<>\"|`{}«»“”„\[\]]"

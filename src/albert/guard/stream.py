@@ -84,29 +84,32 @@ class GuardStream:
             return self._rest_of_open(unit)
         if TRIGGER.search(unit) is None and not self._glued:
             return unit
-        read = as_read(seen(unit))
-        text, start = self._shown + read, len(self._shown)
-        begin = start
-        if self._glued:  # a word of more than LIMIT characters: its parts may make an address
-            begin = max(text.rfind(blank, 0, start) for blank in " \n\t") + 1
+        text, start = self._shown + as_read(seen(unit)), len(self._shown)
+        found = [one for one in addresses(text, self._beginning()) if one.end > start]
+        if not found:
+            return unit
         shown: list[str] = []
-        done, met = start, False
-        for found in addresses(text, begin):
-            if found.end <= done:
-                continue
-            met = True
-            judged = self._judged(found, text)
-            if judged is None:
+        done = start
+        for one in found:
+            if (judged := self._judged(one, text)) is None:
                 continue
             replacement, end = judged
-            if len(unit) >= LIMIT and found.end == len(text):
-                self._open, end = True, found.end
-            first = max(found.start, done)
+            if len(unit) >= LIMIT and one.end == len(text):
+                self._open, end = True, one.end
+            first = max(one.start, done)
             shown += [text[done:first], _apart(text[:first], replacement, text[end:])]
             done = end
-        if not met:
-            return unit
         return "".join([*shown, text[done:]])
+
+    def _beginning(self) -> int:
+        """Return where to look for addresses from, in what was shown and the next word.
+
+        A word of more than ``LIMIT`` characters comes in parts, which may make an
+        address together.
+        """
+        if not self._glued:
+            return len(self._shown)
+        return max(self._shown.rfind(blank) for blank in " \n\t") + 1
 
     def _rest_of_open(self, unit: str) -> str:
         """Leave out what continues a masked link of more than ``LIMIT`` characters."""

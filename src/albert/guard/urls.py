@@ -43,7 +43,7 @@ def host_of(key: str) -> str:
 
 
 def plain(address: str) -> str:
-    """Return an address without what Markdown and HTML put in it (``\\_``, ``&amp;``)."""
+    """Return an address without the escapes of Markdown and HTML in it."""
     return html.unescape(_MARKDOWN.sub(r"\1", address))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 
 LIMIT = 2048
 """Characters of one word; what goes on beyond is another, so that little is ever held back."""
@@ -24,24 +25,20 @@ UNIT = re.compile(rf"{_WORD}(?:{_JOINED}{_WORD}){{0,12}}")
 
 _WAITING = re.compile(rf"[\d){INVISIBLE}][{_SPACE}]\Z")
 _HIDDEN = re.compile(f"[{INVISIBLE}]")
-_LOOK_ALIKE = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {
-    ord(alike): ord(char) for alike, char in {"。": ".", "｡": ".", "․": ".", "∕": "/", "⁄": "/"}.items()
-}
+_LOOK_ALIKE = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | dict(
+    zip(map(ord, "。｡․∕⁄"), map(ord, "...//"), strict=True)
+)
 """Full-width letters and signs, which browsers read as the plain ones (UTS 46)."""
 
 
 def finished(text: str) -> int:
     """Return how much of ``text``, which begins with a unit or between two, no more can change."""
-    last = None
-    for last in UNIT.finditer(text):
-        pass
-    if last is None:
+    last = deque(UNIT.finditer(text), maxlen=1)
+    if not last:
         return len(text)
-    if last.end() == len(text) or (
-        last.end() == len(text) - 1 and _WAITING.search(text, max(0, last.end() - 1))
-    ):
-        return last.start()
-    return len(text)
+    start, end = last[0].span()
+    waits = end == len(text) - 1 and _WAITING.search(text, end - 1)
+    return start if end == len(text) or waits else len(text)
 
 
 def as_read(text: str) -> str:

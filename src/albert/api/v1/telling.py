@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
 
 from albert.api.asgi import STREAM_HEADERS, WRITTEN_BY, Reply
 from albert.api.v1.asked import Asked
+from albert.assistant.closing import closing
 from albert.assistant.contract import Answerer, Event, Finish, Piece, Question, Sources
 from albert.domain.documents import Chunk
 from albert.domain.errors import InferenceError
+from albert.guard.contract import Finding
 from albert.inference.contract import Embedder
 from albert.wire.citations import citation
-from albert.wire.openai import Completion, Provenance, Usage, usage
+from albert.wire.openai import Completion, FindingJson, Provenance, Usage, usage
 from albert.wire.sse import DONE
-
-
-@asynccontextmanager
-async def _closing(events: AsyncIterator[Event]) -> AsyncIterator[AsyncIterator[Event]]:
-    """Close the iterator at the end, however it comes, so that all work behind it stops."""
-    try:
-        yield events
-    finally:
-        if isinstance(events, AsyncGenerator):
-            await events.aclose()
 
 
 class Telling:
@@ -42,7 +32,7 @@ class Telling:
         self._finish: Finish | None = None
 
     async def whole(self, reply: Reply) -> None:
-        async with _closing(self._answerer.answer(self._asked.question)) as events:
+        async with closing(self._answerer.answer(self._asked.question)) as events:
             async for event in events:
                 self._hear(event)
         payload = self._completion.whole(
@@ -55,7 +45,7 @@ class Telling:
 
         Nothing is sent before its first piece, so that an early error has its status.
         """
-        async with _closing(self._answerer.answer(self._asked.question)) as events:
+        async with closing(self._answerer.answer(self._asked.question)) as events:
             async for event in events:
                 self._hear(event)
                 if isinstance(event, Piece):
@@ -96,6 +86,7 @@ class Telling:
             "sources": [citation(cited.chunk, cited.quote) for cited in self._finish.citations],
             "mode": self._finish.mode,
             "answered": self._finish.answered,
+            "findings": [finding(each) for each in self._finish.findings],
         }
 
     async def _spent(self) -> Usage:
@@ -104,6 +95,10 @@ class Telling:
         count = self._counter.token_count
         prompt = await asyncio.to_thread(count, heard)
         return usage(prompt, await asyncio.to_thread(count, "".join(self._said)))
+
+
+def finding(found: Finding) -> FindingJson:
+    return {"kind": found.kind, "found": found.found, "replaced_by": found.replaced_by}
 
 
 def _heard(question: Question) -> list[str]:
