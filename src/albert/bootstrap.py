@@ -16,6 +16,7 @@ from albert import __version__
 from albert.assistant.contract import EXTRACTIVE, Answerer
 from albert.assistant.extractive import ExtractiveAnswerer
 from albert.assistant.generative import ModelAnswerer
+from albert.assistant.guarded import GuardedAnswerer
 from albert.assistant.scope import LearnedScope, Scope
 from albert.corpus.build import Inputs
 from albert.corpus.catalog import DATASETS
@@ -26,6 +27,10 @@ from albert.corpus.store import CorpusStore
 from albert.domain.documents import ANSWERING, SourceName
 from albert.domain.errors import CorpusMissing, HomeError, HomeTooNew, SettingInvalid
 from albert.domain.mishaps import mishap
+from albert.guard.followed import FollowedWhitelist
+from albert.guard.learning import learn
+from albert.guard.stream import AddressGuard
+from albert.guard.whitelist import Whitelist
 from albert.index.engines.embedded import EmbeddedEngine
 from albert.inference.e5 import E5Embedder
 from albert.inference.openai_compatible import OpenAIChatModel
@@ -205,6 +210,30 @@ class Albert:
         return load_lexicon(self.home.lexicon)
 
     @cached_property
+    def whitelist(self) -> FollowedWhitelist:
+        """The addresses that a model may write.
+
+        Raises:
+            SettingInvalid: the operator's own list cannot be read.
+        """
+        return FollowedWhitelist(self.home.whitelist, own=self.settings.whitelist)
+
+    def learn_whitelist(self, *, force: bool = False) -> Whitelist:
+        """Learn the addresses of the corpus, unless that was done with this very one.
+
+        Raises:
+            CorpusMissing, CorpusError, HomeError, DiskFull
+        """
+        with self.store() as store:
+            made_from = store.inputs
+            have = Whitelist.load(self.home.whitelist)
+            if not force and have.made_from == made_from:
+                return have
+            learnt = learn(store.sheets(), store.institutions(), made_from=made_from)
+        learnt.save(self.home.whitelist)
+        return learnt
+
+    @cached_property
     def retriever(self) -> HybridRetriever:
         return HybridRetriever(self.engine, self.embedder, expand=self.lexicon.expand)
 
@@ -255,6 +284,7 @@ class Albert:
             if wanted in ("", EXTRACTIVE):
                 yield Models({EXTRACTIVE: extractive}, EXTRACTIVE, ())
                 return
+            self.whitelist.current()  # a mistake in the operator's list stops the start
             served = await self._served(wanted, stack)
             session = await stack.enter_async_context(aiohttp.ClientSession())
             chat = OpenAIChatModel(
@@ -268,7 +298,8 @@ class Albert:
             answerer = ModelAnswerer(
                 self.retriever, TemplatePrompter(), chat, newest=self.corpus.newest
             )
-            yield Models({served.name: answerer, EXTRACTIVE: extractive}, served.name, (served,))
+            guarded = GuardedAnswerer(answerer, AddressGuard(self.whitelist.current))
+            yield Models({served.name: guarded, EXTRACTIVE: extractive}, served.name, (served,))
 
     async def _served(self, wanted: str, stack: AsyncExitStack) -> Served:
         settings = self.settings

@@ -41,6 +41,10 @@ class Home:
         return self.root / "lexicon.json"
 
     @property
+    def whitelist(self) -> Path:
+        return self.root / "whitelist"
+
+    @property
     def secrets(self) -> Path:
         return self.root / "secrets"
 
@@ -167,6 +171,9 @@ class Settings(BaseModel):
         "http://localhost:4173",
         validation_alias="FRONT_URL",
         description="Adresse de l'interface, pour les liens des courriels",
+    )
+    whitelist: str = Field(
+        "", description="Fichier d'adresses à laisser passer, en plus de celles du corpus"
     )
     npm_registry: str = Field(
         "",

@@ -53,6 +53,14 @@ class RagContext(TypedDict):
     references: list[str]
 
 
+class FindingJson(TypedDict):
+    """``found`` is what a model made up: data, never to be shown as a link."""
+
+    kind: Literal["url", "mail", "number"]
+    found: str
+    replaced_by: str
+
+
 class Provenance(TypedDict):
     """Albert's own fields: where the answer comes from; a stream has them on its finish chunk."""
 
@@ -60,6 +68,7 @@ class Provenance(TypedDict):
     sources: list[CitationJson]
     mode: Literal["extractive", "model"]
     answered: bool
+    findings: list[FindingJson]
 
 
 def error_body(

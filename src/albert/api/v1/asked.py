@@ -13,6 +13,7 @@ from albert.assistant.contract import Question
 from albert.assistant.finding import checked
 from albert.domain.conversation import Message, Role, Sampling
 from albert.domain.documents import ANSWERING, SourceName
+from albert.guard.contract import CHECKS, Check
 from albert.index.contract import Filter
 
 _ROLES: dict[str, Role | None] = {
@@ -61,6 +62,7 @@ def asked(fields: Fields) -> Asked:
         sampling=_sampling(fields),
         limit=read.integer(rag, "rag.limit", least=1, most=_MOST_PASSAGES) or _DEFAULT.limit,
         mode=read.text(rag, "rag.mode") or _DEFAULT.mode,
+        checks=_checks(rag),
     )
     options = read.nested(fields, "stream_options")
     return Asked(
@@ -88,6 +90,18 @@ def _sources(rag: Fields) -> frozenset[SourceName]:
                 "rag.sources",
             )
     return frozenset(SourceName(name) for name in names)
+
+
+def _checks(rag: Fields) -> frozenset[Check]:
+    """Read what is checked of a model's answer: everything, unless it is said."""
+    where = "rag.postprocessing"
+    if rag.get(where) is None:
+        return CHECKS
+    names = read.texts(rag, where)
+    if unknown := next((name for name in names if name not in CHECKS), None):
+        known = ", ".join(sorted(CHECKS))
+        raise invalid(f"« {where} » ne connaît pas {unknown!r} : choisissez parmi {known}.", where)
+    return frozenset(check for check in CHECKS if check in names)
 
 
 def _messages(fields: Fields) -> list[Message]:

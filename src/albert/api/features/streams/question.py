@@ -9,6 +9,7 @@ from albert.assistant.contract import Answerer, Question
 from albert.domain.conversation import Message, Sampling
 from albert.domain.documents import SheetId, SourceName
 from albert.domain.errors import ObjectNotFound
+from albert.guard.contract import CHECKS
 from albert.index.contract import Filter
 
 _DEFAULT = Question(text="")
@@ -45,4 +46,5 @@ def question(stream: Stream, history: tuple[Message, ...]) -> Question:
         limit=stream.limit or _DEFAULT.limit,
         mode=stream.mode or _DEFAULT.mode,
         sampling=Sampling(temperature=stream.temperature),
+        checks=CHECKS if stream.postprocessing is None else CHECKS & set(stream.postprocessing),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from albert.api.errors import Problem, internal, problem_of
 from albert.api.features.streams.generation import Ended, Ending, Generation
 from albert.api.features.streams.keeping import Journal, Record, keep_prompt, settle
 from albert.api.provenance import provenance
+from albert.assistant.closing import closing
 from albert.assistant.contract import Answerer, Event, Finish, Piece, Question, Sources
 from albert.domain.documents import Chunk
 from albert.domain.errors import AlbertError, DatabaseError, DatabaseUnavailable
@@ -67,13 +68,10 @@ class Writing:
                 state = "failed"
             await self._settle(state, problem)
 
-    async def _hear_all(self, events: Any) -> None:  # noqa: ANN401 — an iterator, maybe a generator
-        try:
+    async def _hear_all(self, events: AsyncIterator[Event]) -> None:
+        async with closing(events):
             async for event in events:
                 await self._hear(event)
-        finally:
-            if isinstance(events, AsyncGenerator):
-                await events.aclose()
 
     async def _hear(self, event: Event) -> None:
         match event:
