@@ -40,7 +40,7 @@ _FOUND = re.compile(
     |(?P<host>(?<![^\W_])(?<![^\W_][._-])(?:{_LABEL})+
         (?:(?:{_TLDS})(?![^\W_]|-[^\W_])(?::\d+)?(?:[/?\#\\]{_REST}*)?
         |(?:{_WORDS})(?::\d+)?/[^\W_]{_REST}*))
-    |(?P<long>(?<![^\W_]){phones.LONG})
+    |(?P<long>(?:(?<![^\W_])|(?=\+)){phones.LONG})
     |(?P<short>(?<![^\W_])(?<![\d][.,/-]){phones.SHORT}(?!\d))
     """,
     re.VERBOSE | re.IGNORECASE,

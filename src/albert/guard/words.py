@@ -20,7 +20,7 @@ _END = r"\s<>\"|`{}«»“”„"
 _WORD = rf"[^{_END}]{{1,{LIMIT}}}"
 _JOINED = rf"(?<=[\d){INVISIBLE}])[{_SPACE}](?=[\d({INVISIBLE}])"
 
-UNIT = re.compile(rf"{_WORD}(?:{_JOINED}{_WORD}){{0,12}}")
+UNIT = re.compile(rf"{_WORD}(?:{_JOINED}{_WORD}){{0,200}}")
 """A word, or a number with the spaces within it: what is judged at once."""
 
 _WAITING = re.compile(rf"[\d){INVISIBLE}][{_SPACE}]\Z")
