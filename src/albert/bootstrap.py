@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from urllib.parse import quote, urlencode
 
 import aiohttp
 
@@ -20,12 +18,12 @@ from albert.assistant.guarded import GuardedAnswerer
 from albert.assistant.scope import LearnedScope, Scope
 from albert.corpus.build import Inputs
 from albert.corpus.catalog import DATASETS
+from albert.corpus.current import Corpus
 from albert.corpus.install import Place
 from albert.corpus.manifest import Manifest
-from albert.corpus.report import BuildReport
 from albert.corpus.store import CorpusStore
 from albert.domain.documents import ANSWERING, SourceName
-from albert.domain.errors import CorpusMissing, HomeError, HomeTooNew, SettingInvalid
+from albert.domain.errors import HomeError, HomeTooNew, SettingInvalid
 from albert.domain.mishaps import mishap
 from albert.guard.followed import FollowedWhitelist
 from albert.guard.learning import learn
@@ -119,50 +117,6 @@ class Models:
     served: tuple[Served, ...]
 
 
-def _postgres(settings: Settings) -> str:
-    """Return the address of the operator's PostgreSQL, in its driver-less form, or nothing."""
-    if given := settings.postgres_uri.get_secret_value():
-        return re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", given)
-    if not settings.postgres_host:
-        return ""
-    password = quote(settings.postgres_password.get_secret_value(), safe="")
-    user = quote(settings.postgres_user, safe="") + (f":{password}" if password else "")
-    name = quote(settings.postgres_db, safe="")
-    return f"postgresql://{user}@/{name}?" + urlencode(
-        {"host": settings.postgres_host, "port": settings.postgres_port}
-    )
-
-
-class Corpus:
-    """The corpus that is served now, followed from one build to the next."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._stamp: tuple[int, int] | None = None
-        self._report = BuildReport()
-
-    @property
-    def report(self) -> BuildReport:
-        """What the current corpus holds; empty where there is none."""
-        try:
-            status = self._path.stat()
-        except FileNotFoundError:
-            return BuildReport()
-        stamp = (status.st_mtime_ns, status.st_ino)
-        if stamp != self._stamp:
-            try:
-                with closing(CorpusStore(self._path)) as store:
-                    self._report = store.report
-            except CorpusMissing:
-                self._report = BuildReport()
-            self._stamp = stamp
-        return self._report
-
-    def newest(self) -> Mapping[str, str]:
-        """Return the newest date (ISO 8601) of each source that has sheets."""
-        return {source.source: source.newest for source in self.report.sources if source.sheets}
-
-
 class Albert:
     """Everything that answers, made on first use from one set of settings."""
 
@@ -189,7 +143,7 @@ class Albert:
         Raises:
             DatabaseError, HomeError, DiskFull
         """
-        if address := _postgres(self.settings):
+        if address := self.settings.database_address:
             yield address
             return
         with EmbeddedPostgres(self.home.postgres) as server:
