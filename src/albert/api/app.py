@@ -48,6 +48,7 @@ class Application:
 
     async def close(self) -> None:
         await self._passage.close()
+        await self._services.background.close()
         await self._services.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from albert.api.auth import Gate
+from albert.api.background import Background
 from albert.api.database.engine import Database
 from albert.api.mail.contract import Mailer
 from albert.assistant.contract import Answerer
@@ -93,5 +94,6 @@ class Services:
     secret: str = field(repr=False)
     policy: Policy = Policy()
     upstreams: Mapping[str, Upstream] = field(default_factory=dict)
+    background: Background = field(default_factory=Background)
     open: Callable[[], Awaitable[None]] = _nothing
     close: Callable[[], Awaitable[None]] = _nothing

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from albert.api.docs.openapi import describe_raw_routes
 from albert.api.docs.page import render
 from albert.api.errors import Problem, problem_of
+from albert.api.features.accounts import routes as accounts
 from albert.api.features.health import routes as health
 from albert.api.features.search import routes as search
+from albert.api.features.tokens import routes as tokens
 from albert.api.in_flight import InFlight
 from albert.api.services import Services
 from albert.domain.errors import AlbertError
@@ -38,9 +42,13 @@ def build_web(services: Services, in_flight: InFlight, *, version: str) -> Web:
     web.state.in_flight = in_flight
     web.include_router(health.public)
     web.include_router(search.private)
+    web.include_router(accounts.public)
+    web.include_router(accounts.private)
+    web.include_router(tokens.private)
     web.add_api_route("/docs", _read_docs, include_in_schema=False)
     web.add_exception_handler(Problem, _answer_problem)
     web.add_exception_handler(AlbertError, _answer_problem)
+    web.add_exception_handler(RequestValidationError, _answer_invalid)
     return web
 
 
@@ -56,3 +64,12 @@ def _answer_problem(_request: Request, error: Exception) -> JSONResponse:
         raise error  # FastAPI only calls this for the two classes above
     headers = {key.decode(): value.decode() for key, value in problem.headers}
     return JSONResponse(problem.detail(), problem.status, headers)
+
+
+def _answer_invalid(_request: Request, error: Exception) -> Response:
+    """Say what is wrong with a body, without the body: a password may be in it."""
+    if not isinstance(error, RequestValidationError):
+        raise error  # FastAPI only calls this for that class
+    told = [{key: one[key] for key in ("type", "loc", "msg")} for one in error.errors()]
+    body = json.dumps({"detail": told})  # in ASCII: names of fields may not be UTF-8
+    return Response(body, 422, media_type="application/json")
