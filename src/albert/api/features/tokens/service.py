@@ -40,6 +40,17 @@ async def create(database: Database, user_id: int, name: str) -> str:
     return token
 
 
+def checked_name(name: str) -> str:
+    """Return the name, if a token may bear it; the API's own form says so with a 422.
+
+    Raises:
+        AccountError
+    """
+    if not re.fullmatch(NAME, name):
+        raise AccountError("Le nom d'un jeton a de 1 à 100 lettres, chiffres ou signes parmi :_.-")
+    return name
+
+
 async def revoke(database: Database, user_id: int, said: str) -> str:
     """Revoke the token that was said, or the one of that name, on every worker; return its name.
 
