@@ -17,7 +17,6 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from albert.api.mail.contract import Mail, Mailer
@@ -133,24 +132,22 @@ async def smtp(
 ) -> AsyncIterator[Carrier]:
     ours, theirs = certificate(path)
     letters = Letters()
-    controller = Controller(
-        letters,
-        hostname="127.0.0.1",
-        port=0,
-        ssl_context=ours if tls == "tls" else None,
-        tls_context=ours if tls == "starttls" else None,
-        require_starttls=tls == "starttls",
-        auth_required=tls == "starttls",
-        authenticator=authenticate,
-    )
     spoken: list[SMTP] = []
 
     def speak() -> SMTP:
-        spoken.append(controller.factory())
-        return spoken[-1]
+        starts = tls == "starttls"
+        one = SMTP(
+            letters,
+            tls_context=ours if starts else None,
+            require_starttls=starts,
+            auth_required=starts,
+            authenticator=authenticate,
+        )
+        spoken.append(one)
+        return one
 
     server = await asyncio.get_running_loop().create_server(
-        speak, "127.0.0.1", 0, ssl=controller.ssl_context
+        speak, "127.0.0.1", 0, ssl=ours if tls == "tls" else None
     )
     port = server.sockets[0].getsockname()[1]
     context = theirs if believed else ssl.create_default_context()
@@ -173,7 +170,7 @@ async def smtp(
         server.close()
         for one in spoken:
             if one.transport is not None:
-                one.transport.abort()
+                one.transport.close()
         await asyncio.sleep(0.01)  # for the connections to close
         await server.wait_closed()
 

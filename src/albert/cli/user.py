@@ -23,7 +23,7 @@ from albert.api.features.tokens import service as tokens
 from albert.api.mail.drivers import mailer_of
 from albert.bootstrap import Albert
 from albert.cli.assemble import policy
-from albert.cli.console import say, show
+from albert.cli.console import say, show, write
 from albert.cli.start import albert
 from albert.domain.errors import AccountError, AccountNotFound, MailNotSent
 
@@ -98,7 +98,7 @@ def list_users(
     for user in found:
         state = {None: "en attente", True: "accepté", False: "refusé"}[user.is_confirmed]
         role = "administrateur" if user.is_admin else "membre"
-        show(f"{user.id}\t{user.username}\t{user.email}\t{state}\t{role}")
+        write(f"{user.id}\t{user.username}\t{user.email}\t{state}\t{role}\n")
     if not found:
         say("Aucun compte.")
 
@@ -127,7 +127,7 @@ def token(
     elif new:
         say("Votre jeton, montré cette seule fois :")
     for line in lines:
-        show(line)
+        write(line + "\n")
 
 
 @app.command("reset-password")
