@@ -114,7 +114,7 @@ def test_an_exchange_begins_with_the_user() -> None:
     assert exchanges([hello, one, answer, two]) == [(hello,), (one, answer), (two,)]
 
 
-def test_what_the_client_knows_around_the_question_is_shown_and_cannot_close_the_delimiter() -> None:
+def test_what_is_known_around_the_question_is_shown_and_closes_no_delimiter() -> None:
     prompt = TemplatePrompter().prompt(
         "Quels horaires ?",
         circumstances=Circumstances(

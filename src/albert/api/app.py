@@ -46,7 +46,7 @@ class Application:
             services.embedder.token_count,
             patience=services.policy.resume_seconds,
         )
-        self._web = build_web(services, self.in_flight, self.hub, version=__version__)
+        self.web = build_web(services, self.in_flight, self.hub, version=__version__)
         self._end: asyncio.TimerHandle | None = None
         self._dated: tuple[float, bytes] = (float("-inf"), b"")
 
@@ -58,6 +58,7 @@ class Application:
     async def close(self) -> None:
         await self.hub.close(seconds=self._left())
         await self._passage.close()
+        await self._services.background.close()
         await self._services.close()
 
     def drain(self) -> None:
@@ -89,7 +90,7 @@ class Application:
             await self._lifespan(receive, send)
             return
         if scope["type"] != "http":
-            await self._web(scope, receive, send)
+            await self.web(scope, receive, send)
             return
         request_id = header(scope, b"x-request-id")
         if not _REQUEST_ID.fullmatch(request_id):
@@ -108,7 +109,7 @@ class Application:
         except ReaderLeft:
             return
         else:
-            await self._web(scope, replay(body, receive), send)
+            await self.web(scope, replay(body, receive), send)
 
     def _stamped(self, send: Send, request_id: str) -> Send:
         """Name the request, and the age of what we serve, on every answer."""

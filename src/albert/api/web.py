@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from albert.api.docs.openapi import describe_raw_routes
 from albert.api.docs.page import render
 from albert.api.errors import Problem, problem_of
+from albert.api.features.accounts import routes as accounts
 from albert.api.features.directory import routes as directory
 from albert.api.features.health import routes as health
 from albert.api.features.models import routes as models
 from albert.api.features.search import routes as search
 from albert.api.features.streams import generating
 from albert.api.features.streams.hub import Hub
+from albert.api.features.tokens import routes as tokens
 from albert.api.in_flight import InFlight
 from albert.api.services import Services
 from albert.domain.errors import AlbertError
@@ -49,6 +52,9 @@ def build_web(services: Services, in_flight: InFlight, hub: Hub, *, version: str
     web.include_router(directory.private)
     web.include_router(directory.public)
     web.include_router(models.private)
+    web.include_router(accounts.public)
+    web.include_router(accounts.private)
+    web.include_router(tokens.private)
     web.add_api_route("/docs", _read_docs, include_in_schema=False)
     web.add_exception_handler(Problem, _answer_problem)
     web.add_exception_handler(AlbertError, _answer_problem)
@@ -71,12 +77,13 @@ def _answer_problem(_request: Request, error: Exception) -> JSONResponse:
     return JSONResponse(problem.detail(), problem.status, headers)
 
 
-def _answer_invalid(_request: Request, error: Exception) -> JSONResponse:
-    """Say which field is wrong, not what it holds: it may be a secret, or no JSON at all."""
+def _answer_invalid(_request: Request, error: Exception) -> Response:
+    """Say what is wrong with a body, without the body: a password may be in it."""
     if not isinstance(error, RequestValidationError):
-        raise error
-    mistakes = [{name: one[name] for name in ("type", "loc", "msg")} for one in error.errors()]
-    return JSONResponse({"detail": mistakes}, 422)
+        raise error  # FastAPI only calls this for that class
+    told = [{key: one[key] for key in ("type", "loc", "msg")} for one in error.errors()]
+    body = json.dumps({"detail": told})  # in ASCII: names of fields may not be UTF-8
+    return Response(body, 422, media_type="application/json")
 
 
 def _answer_refusal(_request: Request, error: Exception) -> JSONResponse:
