@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,6 +17,7 @@ from albert.assistant.contract import EXTRACTIVE, Answerer
 from albert.assistant.extractive import ExtractiveAnswerer
 from albert.assistant.generative import ModelAnswerer
 from albert.assistant.scope import LearnedScope, Scope
+from albert.assistant.titles import ModelTitler
 from albert.corpus.build import Inputs
 from albert.corpus.catalog import DATASETS
 from albert.corpus.install import Place
@@ -114,6 +115,8 @@ class Models:
     answerers: Mapping[str, Answerer]
     default: str
     served: tuple[Served, ...]
+    titler: Callable[[str], Awaitable[str]] | None = None
+    """Entitles a question, where a language model is there to do it."""
 
 
 def _postgres(settings: Settings) -> str:
@@ -266,7 +269,12 @@ class Albert:
             answerer = ModelAnswerer(
                 self.retriever, TemplatePrompter(), chat, newest=self.corpus.newest
             )
-            yield Models({served.name: answerer, EXTRACTIVE: extractive}, served.name, (served,))
+            yield Models(
+                {served.name: answerer, EXTRACTIVE: extractive},
+                served.name,
+                (served,),
+                ModelTitler(chat).title,
+            )
 
     async def _served(self, wanted: str, stack: AsyncExitStack) -> Served:
         settings = self.settings

@@ -13,6 +13,7 @@ from starlette.types import Message, Receive, Scope, Send
 from albert import __version__
 from albert.api.asgi import Header, ReaderLeft, Reply, header, path_of, read_body, replay
 from albert.api.errors import Problem
+from albert.api.features.privacy.purging import Purging
 from albert.api.in_flight import InFlight
 from albert.api.services import Services
 from albert.api.v1.passage import Passage
@@ -40,13 +41,17 @@ class Application:
         self._passage = Passage()
         self._v1 = OpenAIRoutes(services, self._passage, self.in_flight, clock)
         self._web = build_web(services, self.in_flight, version=__version__)
+        self._purging = Purging(services.database, services.policy.retention_days)
         self._dated: tuple[float, bytes] = (float("-inf"), b"")
 
     async def open(self) -> None:
         await self._services.open()
         await self._passage.open()
+        self._purging.start()
 
     async def close(self) -> None:
+        await self._purging.stop()
+        await self._web.background.close()
         await self._passage.close()
         await self._services.close()
 

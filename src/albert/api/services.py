@@ -93,5 +93,7 @@ class Services:
     secret: str = field(repr=False)
     policy: Policy = Policy()
     upstreams: Mapping[str, Upstream] = field(default_factory=dict)
+    titler: Callable[[str], Awaitable[str]] | None = None
+    """Entitles a question, where a model is there to do it; may take seconds."""
     open: Callable[[], Awaitable[None]] = _nothing
     close: Callable[[], Awaitable[None]] = _nothing

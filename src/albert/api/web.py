@@ -5,13 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 
+from albert.api.background import Background
 from albert.api.docs.openapi import describe_raw_routes
 from albert.api.docs.page import render
 from albert.api.errors import Problem, problem_of
+from albert.api.features.chats import routes as chats
+from albert.api.features.feedback import routes as feedback
 from albert.api.features.health import routes as health
+from albert.api.features.privacy import routes as privacy
 from albert.api.features.search import routes as search
+from albert.api.features.streams import routes as streams
 from albert.api.in_flight import InFlight
 from albert.api.services import Services
 from albert.domain.errors import AlbertError
@@ -25,6 +31,8 @@ _ABOUT = (
 class Web(FastAPI):
     """FastAPI, whose description tells of the raw routes too."""
 
+    background: Background
+
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
             self.openapi_schema = describe_raw_routes(super().openapi())
@@ -34,13 +42,20 @@ class Web(FastAPI):
 def build_web(services: Services, in_flight: InFlight, *, version: str) -> Web:
     # FastAPI's own documentation pages load scripts from elsewhere, which a closed network lacks
     web = Web(title="Albert", description=_ABOUT, version=version, docs_url=None, redoc_url=None)
+    web.background = Background()
     web.state.services = services
     web.state.in_flight = in_flight
+    web.state.background = web.background
     web.include_router(health.public)
     web.include_router(search.private)
+    web.include_router(chats.private)
+    web.include_router(streams.private)
+    web.include_router(feedback.private)
+    web.include_router(privacy.private)
     web.add_api_route("/docs", _read_docs, include_in_schema=False)
     web.add_exception_handler(Problem, _answer_problem)
     web.add_exception_handler(AlbertError, _answer_problem)
+    web.add_exception_handler(RequestValidationError, _answer_invalid)
     return web
 
 
@@ -56,3 +71,11 @@ def _answer_problem(_request: Request, error: Exception) -> JSONResponse:
         raise error  # FastAPI only calls this for the two classes above
     headers = {key.decode(): value.decode() for key, value in problem.headers}
     return JSONResponse(problem.detail(), problem.status, headers)
+
+
+def _answer_invalid(_request: Request, error: Exception) -> JSONResponse:
+    """Say which field is wrong, not what it holds: it may be a secret, or no JSON at all."""
+    if not isinstance(error, RequestValidationError):
+        raise error
+    mistakes = [{name: one[name] for name in ("type", "loc", "msg")} for one in error.errors()]
+    return JSONResponse({"detail": mistakes}, 422)
