@@ -41,6 +41,7 @@ class Application:
         self._passage = Passage()
         self._v1 = OpenAIRoutes(services, self._passage, self.in_flight, clock)
         self._web = build_web(services, self.in_flight, version=__version__)
+        self.background = self._web.background
         self._purging = Purging(services.database, services.policy.retention_days)
         self._dated: tuple[float, bytes] = (float("-inf"), b"")
 
@@ -51,7 +52,7 @@ class Application:
 
     async def close(self) -> None:
         await self._purging.stop()
-        await self._web.background.close()
+        await self.background.close()
         await self._passage.close()
         await self._services.close()
 

@@ -13,13 +13,15 @@ _LARGEST = (1 << 63) - 1
 
 
 def _storable(text: str) -> str:
-    if "\0" in text:
-        raise PydanticCustomError("text_unreadable", "Le texte contient le caractère NUL.")
+    if "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
+        raise PydanticCustomError(
+            "text_unreadable", "Le texte contient un caractère NUL ou une moitié de caractère."
+        )
     return text
 
 
 Storable = Annotated[str, AfterValidator(_storable)]
-"""Text that PostgreSQL can keep: no NUL; halves of characters are refused by pydantic itself."""
+"""Text that PostgreSQL can keep."""
 Line = Annotated[Storable, Field(max_length=200)]
 Lines = Annotated[list[Line], Field(max_length=100)]
 

@@ -40,6 +40,7 @@ class Database:
             max_overflow=_OVERFLOW,
             pool_timeout=_WAIT_SECONDS,
             pool_pre_ping=True,
+            hide_parameters=True,  # errors would quote what people ask
         )
         self._sessions = async_sessionmaker(self._engine, expire_on_commit=False)
         self.listener = Listener(uri)
