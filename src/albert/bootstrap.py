@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from urllib.parse import quote, urlencode
 
 import aiohttp
 
@@ -16,17 +14,22 @@ from albert import __version__
 from albert.assistant.contract import EXTRACTIVE, Answerer
 from albert.assistant.extractive import ExtractiveAnswerer
 from albert.assistant.generative import ModelAnswerer
+from albert.assistant.guarded import GuardedAnswerer
 from albert.assistant.scope import LearnedScope, Scope
-from albert.assistant.titles import ModelTitler
+from albert.assistant.titles import ModelTitler, Titler
 from albert.corpus.build import Inputs
 from albert.corpus.catalog import DATASETS
+from albert.corpus.current import Corpus
 from albert.corpus.install import Place
 from albert.corpus.manifest import Manifest
-from albert.corpus.report import BuildReport
 from albert.corpus.store import CorpusStore
-from albert.domain.documents import SourceName
-from albert.domain.errors import CorpusMissing, HomeError, HomeTooNew, SettingInvalid
+from albert.domain.documents import ANSWERING, SourceName
+from albert.domain.errors import HomeError, HomeTooNew, SettingInvalid
 from albert.domain.mishaps import mishap
+from albert.guard.followed import FollowedWhitelist
+from albert.guard.learning import learn
+from albert.guard.stream import AddressGuard
+from albert.guard.whitelist import Whitelist
 from albert.index.engines.embedded import EmbeddedEngine
 from albert.inference.e5 import E5Embedder
 from albert.inference.openai_compatible import OpenAIChatModel
@@ -34,6 +37,7 @@ from albert.lexicon.lexicon import Lexicon
 from albert.lexicon.lexicon import load as load_lexicon
 from albert.prompt.templated import TemplatePrompter
 from albert.retrieval.hybrid import HybridRetriever
+from albert.retrieval.library import CorpusLibrary
 from albert.serving.embedded_postgres import EmbeddedPostgres
 from albert.serving.gguf import examine
 from albert.serving.llama_cpp import REQUEST_EXTRA, LlamaCppServer
@@ -92,9 +96,6 @@ def corpus_inputs(home: Home) -> list[Inputs]:
     ]
 
 
-ANSWERING = frozenset({SourceName("service-public"), SourceName("travail-emploi")})
-
-
 @dataclass(frozen=True, slots=True)
 class Served:
     """Where a language model answers in OpenAI's form; ``window`` in tokens."""
@@ -115,52 +116,8 @@ class Models:
     answerers: Mapping[str, Answerer]
     default: str
     served: tuple[Served, ...]
-    titler: Callable[[str], Awaitable[str]] | None = None
+    titler: Titler | None = None
     """Entitles a question, where a language model is there to do it."""
-
-
-def _postgres(settings: Settings) -> str:
-    """Return the address of the operator's PostgreSQL, in its driver-less form, or nothing."""
-    if given := settings.postgres_uri.get_secret_value():
-        return re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", given)
-    if not settings.postgres_host:
-        return ""
-    password = quote(settings.postgres_password.get_secret_value(), safe="")
-    user = quote(settings.postgres_user, safe="") + (f":{password}" if password else "")
-    name = quote(settings.postgres_db, safe="")
-    return f"postgresql://{user}@/{name}?" + urlencode(
-        {"host": settings.postgres_host, "port": settings.postgres_port}
-    )
-
-
-class Corpus:
-    """The corpus that is served now, followed from one build to the next."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._stamp: tuple[int, int] | None = None
-        self._report = BuildReport()
-
-    @property
-    def report(self) -> BuildReport:
-        """What the current corpus holds; empty where there is none."""
-        try:
-            status = self._path.stat()
-        except FileNotFoundError:
-            return BuildReport()
-        stamp = (status.st_mtime_ns, status.st_ino)
-        if stamp != self._stamp:
-            try:
-                with closing(CorpusStore(self._path)) as store:
-                    self._report = store.report
-            except CorpusMissing:
-                self._report = BuildReport()
-            self._stamp = stamp
-        return self._report
-
-    def newest(self) -> Mapping[str, str]:
-        """Return the newest date (ISO 8601) of each source that has sheets."""
-        return {source.source: source.newest for source in self.report.sources if source.sheets}
 
 
 class Albert:
@@ -189,7 +146,7 @@ class Albert:
         Raises:
             DatabaseError, HomeError, DiskFull
         """
-        if address := _postgres(self.settings):
+        if address := self.settings.database_address:
             yield address
             return
         with EmbeddedPostgres(self.home.postgres) as server:
@@ -210,8 +167,36 @@ class Albert:
         return load_lexicon(self.home.lexicon)
 
     @cached_property
+    def whitelist(self) -> FollowedWhitelist:
+        """The addresses that a model may write.
+
+        Raises:
+            SettingInvalid: the operator's own list cannot be read.
+        """
+        return FollowedWhitelist(self.home.whitelist, own=self.settings.whitelist)
+
+    def learn_whitelist(self, *, force: bool = False) -> Whitelist:
+        """Learn the addresses of the corpus, unless that was done with this very one.
+
+        Raises:
+            CorpusMissing, CorpusError, HomeError, DiskFull
+        """
+        with self.store() as store:
+            made_from = store.inputs
+            have = Whitelist.load(self.home.whitelist)
+            if not force and have.made_from == made_from:
+                return have
+            learnt = learn(store.sheets(), store.institutions(), made_from=made_from)
+        learnt.save(self.home.whitelist)
+        return learnt
+
+    @cached_property
     def retriever(self) -> HybridRetriever:
         return HybridRetriever(self.engine, self.embedder, expand=self.lexicon.expand)
+
+    @cached_property
+    def library(self) -> CorpusLibrary:
+        return CorpusLibrary(self.home.corpus, self.engine)
 
     @property
     def answering_sources(self) -> frozenset[SourceName]:
@@ -256,6 +241,7 @@ class Albert:
             if wanted in ("", EXTRACTIVE):
                 yield Models({EXTRACTIVE: extractive}, EXTRACTIVE, ())
                 return
+            self.whitelist.current()  # a mistake in the operator's list stops the start
             served = await self._served(wanted, stack)
             session = await stack.enter_async_context(aiohttp.ClientSession())
             chat = OpenAIChatModel(
@@ -269,8 +255,9 @@ class Albert:
             answerer = ModelAnswerer(
                 self.retriever, TemplatePrompter(), chat, newest=self.corpus.newest
             )
+            guarded = GuardedAnswerer(answerer, AddressGuard(self.whitelist.current))
             yield Models(
-                {served.name: answerer, EXTRACTIVE: extractive},
+                {served.name: guarded, EXTRACTIVE: extractive},
                 served.name,
                 (served,),
                 ModelTitler(chat).title,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal, get_args
+from urllib.parse import quote, urlencode
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
@@ -39,6 +41,10 @@ class Home:
     @property
     def lexicon(self) -> Path:
         return self.root / "lexicon.json"
+
+    @property
+    def whitelist(self) -> Path:
+        return self.root / "whitelist"
 
     @property
     def secrets(self) -> Path:
@@ -168,11 +174,28 @@ class Settings(BaseModel):
         validation_alias="FRONT_URL",
         description="Adresse de l'interface, pour les liens des courriels",
     )
+    whitelist: str = Field(
+        "", description="Fichier d'adresses à laisser passer, en plus de celles du corpus"
+    )
     npm_registry: str = Field(
         "",
         validation_alias="NPM_CONFIG_REGISTRY",
         description="Adresse du registre npm, si ce n'est celle du client npm",
     )
+
+    @property
+    def database_address(self) -> str:
+        """The operator's PostgreSQL, in the form that names no driver; may be empty."""
+        if given := self.postgres_uri.get_secret_value():
+            return re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", given)
+        if not self.postgres_host:
+            return ""
+        password = quote(self.postgres_password.get_secret_value(), safe="")
+        user = quote(self.postgres_user, safe="") + (f":{password}" if password else "")
+        name = quote(self.postgres_db, safe="")
+        return f"postgresql://{user}@/{name}?" + urlencode(
+            {"host": self.postgres_host, "port": self.postgres_port}
+        )
 
 
 def load(environment: Mapping[str, str] | None = None) -> Settings:

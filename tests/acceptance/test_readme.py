@@ -1,7 +1,8 @@
-"""What the README says works, run as it stands there."""
+"""What the README and the guide say works, run as it stands there."""
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -25,8 +26,18 @@ SOURCE = re.compile(r"https://www\.service-public\.fr/\S+")
 DATE = re.compile(r"fiche du \d{1,4}[-/]\d{2}[-/]\d{2,4}")
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language} acceptance\n(.*?)```", README, re.DOTALL)
+GUIDE = (ROOT / "docs" / "guide.md").read_text("utf-8")
+
+
+def blocks(language: str, page: str = README) -> list[str]:
+    return re.findall(rf"```{language} acceptance\n(.*?)```", page, re.DOTALL)
+
+
+def here(block: str, env: dict[str, str]) -> str:
+    """Return a block of a page with the port and the data folder of the test."""
+    return block.replace(":8090", f":{env['ALBERT_PORT']}").replace(
+        "~/.local/share/albert", env["ALBERT_HOME"]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -76,15 +87,23 @@ def test_a_shell_block_of_the_readme_answers_with_its_source_and_date(
 def test_the_openai_client_of_the_readme_gets_an_answer_with_its_source(
     block: str, service: Running, env: dict[str, str]
 ) -> None:
-    program = block.replace(":8090", f":{env['ALBERT_PORT']}")
-    program = program.replace("~/.local/share/albert", env["ALBERT_HOME"])
-    said = run([sys.executable, "-c", program], env)
+    said = run([sys.executable, "-c", here(block, env)], env)
     assert SOURCE.search(said)
     assert DATE.search(said)
 
 
-def test_the_readme_has_blocks_to_run() -> None:
-    assert (len(blocks("sh")), len(blocks("python"))) == (2, 1)
+@pytest.mark.parametrize("block", blocks("sh", GUIDE))
+def test_a_search_of_the_guide_finds_a_sheet(
+    block: str, service: Running, env: dict[str, str]
+) -> None:
+    found = json.loads(run(["bash", "-euc", here(block, env)], env))
+    for sheet in found if isinstance(found, list) else [found]:
+        assert SOURCE.search(sheet["url"])
+        assert sheet["text"]
+
+
+def test_the_pages_have_blocks_to_run() -> None:
+    assert (len(blocks("sh")), len(blocks("python")), len(blocks("sh", GUIDE))) == (2, 1, 2)
 
 
 def test_the_quote_in_the_readme_is_word_for_word_in_its_sheet(

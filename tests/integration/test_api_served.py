@@ -433,6 +433,29 @@ class TestStopping:
         assert done.data == "[DONE]"
         assert answerer.closed.is_set()
 
+    def test_readiness_turns_at_once_and_no_other_answer_is_begun(self) -> None:
+        answerer = ScriptedAnswerer(["Le passeport "], endless=True)
+
+        async def main() -> tuple[list[int], bytes]:
+            async with (
+                serving(create_app(scripted(answerer))) as (address, stop),
+                aiohttp.ClientSession(headers=BEARER) as client,
+                client.post(f"{address}/v1/chat/completions", json=STREAMED) as response,
+            ):
+                await response.content.readline()
+                stop.set()
+                await asyncio.sleep(0.05)
+                statuses = []
+                for path in ("/health/ready", "/health/live"):
+                    async with client.get(address + path) as probe:
+                        statuses.append(probe.status)
+                statuses.append((await post(address, STREAMED))[0])
+                return statuses, await response.read()
+
+        statuses, rest = uvloop.run(main())
+        assert statuses == [503, 200, 503]
+        assert b"[DONE]" in rest
+
     def test_an_answer_that_ends_in_time_is_whole(self) -> None:
         async def main() -> bytes:
             model = LanguageModel(b"data: {}\n\n", endless=True)

@@ -248,7 +248,7 @@ def test_a_list_takes_as_many_queries_however_long_it_is(
     database_uri: str, path: str, queries: int
 ) -> None:
     async def story(one: House) -> None:
-        me = one.camille
+        me, stream = one.camille, 0
         for _ in range(5):
             chat = (await me.post("/chat", {"chat_type": "qa"}))["id"]
             for _ in range(2):

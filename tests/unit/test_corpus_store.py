@@ -8,7 +8,7 @@ import pytest
 
 from albert.corpus.chunking import chunk_sheet
 from albert.corpus.report import BuildReport, SourceReport
-from albert.corpus.store import CorpusStore, CorpusWriter, row, stored_inputs
+from albert.corpus.store import FORMAT, CorpusStore, CorpusWriter, row, stored_inputs
 from albert.domain.documents import (
     Contact,
     Institution,
@@ -136,7 +136,7 @@ def test_no_corpus_says_how_to_make_one(path: Path) -> None:
     assert stored_inputs(path) == ""
 
 
-@pytest.mark.parametrize("value", [2, "1", None])
+@pytest.mark.parametrize("value", [FORMAT - 1, FORMAT + 1, str(FORMAT), None])
 def test_another_format_is_not_read(path: Path, value: object) -> None:
     write(path, sheet())
     with closing(sqlite3.connect(path)) as db, db:

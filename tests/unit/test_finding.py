@@ -1,13 +1,14 @@
 """From a conversation to the passages that its last question needs."""
 
 import asyncio
+from collections.abc import Set
 
 import pytest
 
 from albert.assistant.contract import Question
 from albert.assistant.finding import checked, find, in_context
 from albert.domain.conversation import Message
-from albert.domain.documents import Chunk, Hit, SheetId, SourceName
+from albert.domain.documents import ANSWERING, Chunk, Hit, SheetId, SourceName
 from albert.domain.errors import QuestionInvalid
 from albert.index.contract import EVERYTHING, Filter
 from albert.retrieval.contract import Ranking
@@ -17,12 +18,14 @@ from albert.retrieval.contract import Ranking
     ("text", "kept"),
     [
         ("  Qui ?\n", "Qui ?"),
-        ("Un\ndeux\r\n\ttrois", "Un\ndeux\r\n\ttrois"),
+        ("Un\ndeux\r\n\ttrois\rquatre", "Un\ndeux\n\ttrois\nquatre"),
         ("é" * 8000, "é" * 8000),
         (" " * 9000 + "Qui ?", "Qui ?"),
     ],
 )
-def test_a_question_is_kept_without_its_blank_ends(text: str, kept: str) -> None:
+def test_a_question_loses_its_blank_ends_and_its_line_ends_are_made_one(
+    text: str, kept: str
+) -> None:
     assert checked(text) == kept
 
 
@@ -36,6 +39,8 @@ def test_a_question_is_kept_without_its_blank_ends(text: str, kept: str) -> None
         ("Qui\x00 ?", "caractères de contrôle : retirez-les"),
         ("Qui\x1b[31m ?", "caractères de contrôle : retirez-les"),
         ("Qui\x7f ?", "caractères de contrôle : retirez-les"),
+        ("Qui\x85 ?", "caractères de contrôle : retirez-les"),
+        ("Qui\ud800 ?", "caractères de contrôle : retirez-les"),
     ],
 )
 def test_what_is_no_question_is_told_with_what_to_do(text: str, told: str) -> None:
@@ -85,9 +90,34 @@ def found(retriever: Scripted, question: Question) -> list[str]:
 
 def test_a_question_alone_is_searched_once_with_its_limit_and_filter() -> None:
     retriever = Scripted({"Qui ?": ["F1", "F2"]})
-    where = Filter(sheets=frozenset({SheetId("F1")}))
+    where = Filter(sources=ANSWERING, sheets=frozenset({SheetId("F1")}))
     assert found(retriever, Question(text=" Qui ? ", limit=2, where=where)) == ["F1", "F2"]
     assert retriever.heard == [("Qui ?", 2, where)]
+
+
+EXPERIENCES = SourceName("experiences")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "searched"),
+    [
+        (frozenset[SourceName](), ANSWERING),
+        ({SourceName("travail-emploi"), EXPERIENCES}, {SourceName("travail-emploi")}),
+    ],
+)
+def test_answers_never_come_from_citizens_messages(
+    wanted: Set[SourceName], searched: Set[SourceName]
+) -> None:
+    retriever = Scripted({"Qui ?": ["F1"]})
+    found(retriever, Question(text="Qui ?", where=Filter(sources=frozenset(wanted))))
+    assert retriever.heard[0][2].sources == searched
+
+
+def test_from_citizens_messages_alone_nothing_is_found() -> None:
+    retriever = Scripted({"Qui ?": ["F1"]})
+    where = Filter(sources=frozenset({EXPERIENCES}))
+    assert found(retriever, Question(text="Qui ?", where=where)) == []
+    assert retriever.heard == []
 
 
 def test_a_follow_up_finds_what_both_say_and_the_question_counts_double() -> None:

@@ -90,7 +90,7 @@ def test_the_model_reads_the_passage_and_the_question() -> None:
 def test_a_simple_answer_searches_nothing_and_names_no_source() -> None:
     simple = Question(text="Bonjour", mode="simple")
     assert events(ScriptedModel("Bonjour."), simple) == [
-        Sources(()),
+        Sources((), '[{"role": "user", "content": "Bonjour"}]'),
         Piece("Bonjour."),
         Finish(citations=(), mode="model"),
     ]

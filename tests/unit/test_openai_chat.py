@@ -234,6 +234,7 @@ REFUSED = [
     ({"messages": [USER], "rag": {"strategy": "all"}}, "invalid_value", "rag.strategy"),
     ({"messages": [USER], "rag": {"limit": 0}}, "invalid_value", "rag.limit"),
     ({"messages": [USER], "rag": {"sources": ["presse"]}}, "invalid_value", "rag.sources"),
+    ({"messages": [USER], "rag": {"sources": ["experiences"]}}, "invalid_value", "rag.sources"),
 ]
 
 

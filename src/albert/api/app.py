@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from albert import __version__
 from albert.api.asgi import Header, ReaderLeft, Reply, header, path_of, read_body, replay
 from albert.api.errors import Problem
 from albert.api.features.privacy.purging import Purging
+from albert.api.features.streams.hub import Hub
 from albert.api.in_flight import InFlight
 from albert.api.services import Services
 from albert.api.v1.passage import Passage
@@ -40,21 +42,53 @@ class Application:
         self._clock = clock
         self._passage = Passage()
         self._v1 = OpenAIRoutes(services, self._passage, self.in_flight, clock)
-        self._web = build_web(services, self.in_flight, version=__version__)
+        self.hub = Hub(
+            services.database,
+            services.embedder.token_count,
+            patience=services.policy.resume_seconds,
+        )
+        self._web = build_web(services, self.in_flight, self.hub, version=__version__)
         self.background = self._web.background
         self._purging = Purging(services.database, services.policy.retention_days)
+        self._end: asyncio.TimerHandle | None = None
         self._dated: tuple[float, bytes] = (float("-inf"), b"")
 
     async def open(self) -> None:
         await self._services.open()
+        await self.hub.open()
         await self._passage.open()
         self._purging.start()
 
     async def close(self) -> None:
+        await self.hub.close(seconds=self._left())
         await self._purging.stop()
         await self.background.close()
         await self._passage.close()
         await self._services.close()
+
+    def drain(self) -> None:
+        """Stop taking work: running answers have the policy's seconds to end."""
+        self.in_flight.draining = True
+        self.hub.refuse()
+        loop = asyncio.get_running_loop()
+        self._end = loop.call_later(self._services.policy.drain_seconds, self.interrupt)
+
+    def interrupt(self) -> None:
+        """End every answer now; each tells its reader why."""
+        self.in_flight.stop()
+        self.hub.interrupt()
+
+    async def idle(self) -> None:
+        """Return once no answer is being written any more."""
+        while running := self.in_flight.tasks | self.hub.tasks:
+            await asyncio.wait(running)
+
+    def _left(self) -> float:
+        """Seconds that answers without a reader still have."""
+        if self._end is None:
+            return 0
+        self._end.cancel()
+        return max(0.0, self._end.when() - asyncio.get_running_loop().time())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":

@@ -129,6 +129,8 @@ def internal() -> Problem:
 
 
 def stopping() -> Problem:
-    return Problem(
+    problem = Problem(
         503, "Le service s'arrête : recommencez dans un instant.", type_=SERVER, code="stopping"
     )
+    problem.headers = ((b"retry-after", b"1"),)
+    return problem

@@ -18,26 +18,37 @@ class InFlight:
         self.stopping = False
         """The time given to open streams is over."""
 
+    @property
+    def tasks(self) -> set[asyncio.Task[None]]:
+        return set(self._tasks)
+
     async def run(self, work: Coroutine[object, object, None], receive: Receive) -> None:
         """Run ``work`` while the reader stays; cancel it the moment the connection closes."""
         task = asyncio.create_task(work)
-        departure = asyncio.create_task(_departure(receive))
         self._tasks.add(task)
         try:
-            await asyncio.wait((task, departure), return_when=asyncio.FIRST_COMPLETED)
+            await while_read(task, receive)
         finally:
             self._tasks.discard(task)
-            departure.cancel()
-            task.cancel()
-            await asyncio.wait((task, departure))
-        if not task.cancelled():
-            task.result()
 
     def stop(self) -> None:
         """End every open answer; each tells its reader why."""
         self.stopping = True
         for task in self._tasks:
             task.cancel()
+
+
+async def while_read(task: asyncio.Task[None], receive: Receive) -> None:
+    """Wait for ``task``; cancel it the moment the connection closes."""
+    departure = asyncio.create_task(_departure(receive))
+    try:
+        await asyncio.wait((task, departure), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        departure.cancel()
+        task.cancel()
+        await asyncio.wait((task, departure))
+    if not task.cancelled():
+        task.result()
 
 
 async def _departure(receive: Receive) -> None:

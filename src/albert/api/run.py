@@ -15,11 +15,8 @@ import uvicorn
 from albert.api.app import Application
 from albert.domain.errors import PortInUse, ServiceError
 
-DRAIN_SECONDS = 3.0
-"""What open streams have to end by themselves when the service stops."""
-
-_STOP_SECONDS = 5
-"""What everything has; uvicorn alone would wait for open streams for ever."""
+_STOP_SECONDS = 3
+"""What connections have once answers had theirs; uvicorn alone would wait for ever."""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -55,7 +52,8 @@ async def serve(
     root_path: str = "",
     stop: asyncio.Event | None = None,
 ) -> None:
-    """Serve until SIGINT, SIGTERM or ``stop``; open streams are ended within five seconds.
+    """Serve until SIGINT, SIGTERM or ``stop``; running answers have the
+    policy's ``drain_seconds`` to end.
 
     ``ready`` is called once, with the address, when connections are accepted.
     A second signal ends open streams at once. The caller's loop should be
@@ -109,26 +107,29 @@ class _Server(uvicorn.Server):
 
     def __init__(self, config: uvicorn.Config, app: Application, ready: Callable[[], None]) -> None:
         super().__init__(config)
-        self._in_flight = app.in_flight
+        self._app = app
+        self._leaving: asyncio.Task[None] | None = None
         self._ready = ready
 
     def leave(self) -> None:
-        """Stop gracefully; asked twice, at once."""
-        if self.should_exit:
-            self._in_flight.stop()
-        self._in_flight.draining = True
+        """Stop gracefully; asked twice, at once.
+
+        Until the last answer has ended, connections are accepted, so that whoever
+        watches reads that the service is no longer ready.
+        """
+        if self._leaving is None:
+            self._app.drain()
+            self._leaving = asyncio.get_running_loop().create_task(self._app.idle())
+            self._leaving.add_done_callback(lambda _done: self._exit())
+        else:
+            self._app.interrupt()
+
+    def _exit(self) -> None:
         self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._ready()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        end = asyncio.get_running_loop().call_later(DRAIN_SECONDS, self._in_flight.stop)
-        try:
-            await super().shutdown(sockets)
-        finally:
-            end.cancel()
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from albert.api.auth import Gate
 from albert.api.database.engine import Database
 from albert.api.mail.contract import Mailer
 from albert.assistant.contract import Answerer
+from albert.assistant.titles import Titler
 from albert.index.contract import Coverage
 from albert.inference.contract import Embedder
 from albert.retrieval.contract import Retriever
+from albert.retrieval.library import Library
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,13 +81,16 @@ class Services:
     ``answerers`` has one entry for each model that answers from the sheets,
     ``albert-extractif`` always among them; ``upstreams`` one for each model that
     can be talked to as it is. ``status`` is called at each health check and must
-    be cheap. ``secret`` signs sessions. ``open`` and ``close`` run once each, around the service.
+    be cheap. ``found`` is told, when a search names a stream, that stream's id and
+    the ids of the sheets found, best first. ``secret`` signs sessions. ``open`` and
+    ``close`` run once each, around the service.
     """
 
     answerers: Mapping[str, Answerer]
     default_model: str
     embedder: Embedder
     retriever: Retriever
+    library: Library
     status: Callable[[], Status]
     gate: Gate
     database: Database
@@ -93,7 +98,8 @@ class Services:
     secret: str = field(repr=False)
     policy: Policy = Policy()
     upstreams: Mapping[str, Upstream] = field(default_factory=dict)
-    titler: Callable[[str], Awaitable[str]] | None = None
-    """Entitles a question, where a model is there to do it; may take seconds."""
+    titler: Titler | None = None
+    """Where a model is there to entitle questions."""
+    found: Callable[[int, Sequence[str]], Awaitable[None]] | None = None
     open: Callable[[], Awaitable[None]] = _nothing
     close: Callable[[], Awaitable[None]] = _nothing

@@ -7,17 +7,22 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
+from starlette.exceptions import HTTPException
 
 from albert.api.background import Background
 from albert.api.docs.openapi import describe_raw_routes
 from albert.api.docs.page import render
 from albert.api.errors import Problem, problem_of
 from albert.api.features.chats import routes as chats
+from albert.api.features.directory import routes as directory
 from albert.api.features.feedback import routes as feedback
 from albert.api.features.health import routes as health
+from albert.api.features.models import routes as models
 from albert.api.features.privacy import routes as privacy
 from albert.api.features.search import routes as search
+from albert.api.features.streams import generating
 from albert.api.features.streams import routes as streams
+from albert.api.features.streams.hub import Hub
 from albert.api.in_flight import InFlight
 from albert.api.services import Services
 from albert.domain.errors import AlbertError
@@ -39,15 +44,20 @@ class Web(FastAPI):
         return self.openapi_schema
 
 
-def build_web(services: Services, in_flight: InFlight, *, version: str) -> Web:
+def build_web(services: Services, in_flight: InFlight, hub: Hub, *, version: str) -> Web:
     # FastAPI's own documentation pages load scripts from elsewhere, which a closed network lacks
     web = Web(title="Albert", description=_ABOUT, version=version, docs_url=None, redoc_url=None)
     web.background = Background()
     web.state.services = services
     web.state.in_flight = in_flight
     web.state.background = web.background
+    web.state.hub = hub
     web.include_router(health.public)
     web.include_router(search.private)
+    web.include_router(generating.private)
+    web.include_router(directory.private)
+    web.include_router(directory.public)
+    web.include_router(models.private)
     web.include_router(chats.private)
     web.include_router(streams.private)
     web.include_router(feedback.private)
@@ -56,6 +66,7 @@ def build_web(services: Services, in_flight: InFlight, *, version: str) -> Web:
     web.add_exception_handler(Problem, _answer_problem)
     web.add_exception_handler(AlbertError, _answer_problem)
     web.add_exception_handler(RequestValidationError, _answer_invalid)
+    web.add_exception_handler(HTTPException, _answer_refusal)
     return web
 
 
@@ -79,3 +90,10 @@ def _answer_invalid(_request: Request, error: Exception) -> JSONResponse:
         raise error
     mistakes = [{name: one[name] for name in ("type", "loc", "msg")} for one in error.errors()]
     return JSONResponse({"detail": mistakes}, 422)
+
+
+def _answer_refusal(_request: Request, error: Exception) -> JSONResponse:
+    """Give what FastAPI itself refuses (a body that is not JSON) the form of our refusals."""
+    if not isinstance(error, HTTPException):
+        raise error
+    return JSONResponse({"detail": error.detail, "code": None}, error.status_code, error.headers)

@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 
 from albert.domain.conversation import Message, Sampling
 from albert.domain.documents import Chunk
+from albert.guard.contract import CHECKS, Check, Finding
 from albert.index.contract import EVERYTHING, Filter
 
 EXTRACTIVE = "albert-extractif"
@@ -24,6 +25,8 @@ class Question:
     limit: int = 5
     mode: str = "rag"
     sampling: Sampling = Sampling()
+    checks: frozenset[Check] = CHECKS
+    """What is checked of an answer that a model writes; quotes need no check."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +39,14 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The passages the answer may rest on; always the first event, empty when nothing was found."""
+    """The passages the answer may rest on; always the first event, empty when nothing was found.
+
+    ``prompt`` is what was read to answer: for a model the JSON array of the messages
+    sent to it, for extraction the question and the passages.
+    """
 
     chunks: tuple[Chunk, ...]
+    prompt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +64,8 @@ class Finish:
     mode: Literal["extractive", "model"]
     answered: bool = True
     """False when the sheets hold no answer and the text says whom to ask."""
+    findings: tuple[Finding, ...] = ()
+    """The addresses that a model made up, and what stands in their place."""
 
 
 Event = Sources | Piece | Finish

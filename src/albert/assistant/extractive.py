@@ -70,13 +70,14 @@ class ExtractiveAnswerer:
         hits = await find(self._retriever, wide)
         asked = await self._embedder.embed([text], role="query")
         scored = await self._score(asked, hits)
+        prompt = "\n\n".join([text, *(hit.chunk.passage for hit in hits)])
         if not scored or not self._scope.admits(asked[0], [s.cosine for s in scored]):
-            yield Sources(())
+            yield Sources((), prompt)
             yield Piece(f"{NOT_FOUND}\n\n{dated(self._newest())}")
             yield Finish(citations=(), mode="extractive", answered=False)
             return
         citations = self._citations(scored)
-        yield Sources(tuple(citation.chunk for citation in citations))
+        yield Sources(tuple(citation.chunk for citation in citations), prompt)
         yield Piece(QUOTED)
         for piece in _told(citations):
             yield Piece(piece)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+import json
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
 from albert.assistant.contract import Citation, Event, Finish, Piece, Question, Sources
 from albert.assistant.finding import checked, find
 from albert.assistant.phrases import listed
+from albert.domain.conversation import Message
 from albert.inference.contract import ChatModel
 from albert.prompt.contract import Prompter
 from albert.retrieval.contract import Retriever
@@ -51,7 +53,7 @@ class ModelAnswerer:
             window=self._chat.window - kept,
             count=self._chat.count,
         )
-        yield Sources(prompt.quoted)
+        yield Sources(prompt.quoted, _as_sent(prompt.messages))
         sampling = replace(question.sampling, max_tokens=kept)  # a small model may never end
         async with aclosing(self._chat.stream(prompt.messages, sampling)) as pieces:
             async for piece in pieces:
@@ -60,3 +62,8 @@ class ModelAnswerer:
         if citations:
             yield Piece(f"\n\n{listed(citations, self._newest())}")
         yield Finish(citations=citations, mode="model")
+
+
+def _as_sent(messages: Sequence[Message]) -> str:
+    said = [{"role": message.role, "content": message.content} for message in messages]
+    return json.dumps(said, ensure_ascii=False)

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import re
 import unicodedata
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 
 from albert.domain.conversation import Message, Sampling
 from albert.domain.errors import InferenceError
 from albert.inference.contract import ChatModel
 from albert.prompt.quotation import neutral
+
+Titler = Callable[[str], Awaitable[str]]
+"""Gives a question a title; may take seconds."""
 
 WORDS = 8
 CHARACTERS = 80

@@ -6,12 +6,13 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import orjson
 import typer
 
-from albert.api.features.search.schemas import document
+from albert.api.features.search.service import described
 from albert.assistant.contract import Finish, Piece, Question
 from albert.assistant.finding import checked
 from albert.assistant.phrases import french_date
@@ -27,6 +28,8 @@ from albert.wire.citations import citation
 
 Told = str | dict[str, Any]
 """A piece of the answer, or at its end what it rests on, in the wire's own form."""
+
+_END = ("sources", "mode", "answered", "findings")
 
 JsonOption = Annotated[bool, typer.Option("--json", help="En JSON, quand la réponse est entière.")]
 ModelOption = Annotated[
@@ -158,7 +161,7 @@ async def _search(
         sources=frozenset(sources) or one.answering_sources, audiences=frozenset(audiences)
     )
     hits = await one.retriever.retrieve(text, limit=limit, where=where)
-    return [document(hit).model_dump() for hit in hits]
+    return [document.model_dump() for document in await described(one.library, hits)]
 
 
 @asynccontextmanager
@@ -183,7 +186,12 @@ async def _answerer(one: Albert, model: str) -> AsyncIterator[Any]:  # a functio
                     yield event.text
                 elif isinstance(event, Finish):
                     cited = [citation(c.chunk, c.quote) for c in event.citations]
-                    yield {"sources": cited, "mode": event.mode, "answered": event.answered}
+                    yield {
+                        "sources": cited,
+                        "mode": event.mode,
+                        "answered": event.answered,
+                        "findings": [asdict(finding) for finding in event.findings],
+                    }
 
         yield locally
 
@@ -202,4 +210,4 @@ async def _remotely(
         if content := choice["delta"].get("content"):
             yield str(content)
         if choice["finish_reason"] == "stop":
-            yield {name: chunk[name] for name in ("sources", "mode", "answered") if name in chunk}
+            yield {name: chunk[name] for name in _END if name in chunk}

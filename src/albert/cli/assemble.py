@@ -34,6 +34,7 @@ def services(one: Albert, models: Models, database: Database, key: str) -> Servi
         default_model=models.default,
         embedder=one.embedder,
         retriever=one.retriever,
+        library=one.library,
         status=lambda: status(one, models),
         gate=DatabaseGate(database, secret),
         database=database,

@@ -18,6 +18,7 @@ from albert.cli.learn import fetch_all, learn_corpus, learn_vectors, learn_words
 from albert.cli.main import run
 from albert.cli.start import albert
 from albert.cli.up import start
+from albert.cli.whitelist import told as told_whitelist
 from albert.domain.documents import Chunk
 
 CHARACTERS_A_TOKEN = 5
@@ -124,6 +125,19 @@ def show_indexes(storage_dir: Storage = None, debug: Debug = False) -> None:
     """Dit où en est l'index (albert index status)."""
     say("Nouveau nom : albert index status")
     typer.echo(told(albert(storage_dir).engine.coverage()))
+
+
+@app.command("create_whitelist")
+def create_whitelist(
+    config_file: Annotated[
+        Path | None, typer.Option(help="Sans effet : ALBERT_WHITELIST ajoute vos adresses.")
+    ] = None,
+    storage_dir: Storage = None,
+    debug: Debug = False,
+) -> None:
+    """Apprend les adresses connues (albert whitelist build)."""
+    say("Nouveau nom : albert whitelist build")
+    say(told_whitelist(albert(storage_dir).learn_whitelist(force=True)))
 
 
 @app.command("serve")

@@ -115,6 +115,7 @@ def learn_corpus(albert: Albert, *, force: bool = False) -> BuildReport:
     tokens = albert.settings.chunk_tokens
     if not force and stored_inputs(albert.home.corpus) == fingerprint(inputs, tokens):
         _learn_lexicon(albert)
+        albert.learn_whitelist()
         return _told(albert.corpus.report)
     with bar("Lecture des fiches") as line:
         report = build_corpus(
@@ -125,6 +126,7 @@ def learn_corpus(albert: Albert, *, force: bool = False) -> BuildReport:
             progress=lambda source, done, total: line.at(done, total, f"Lecture de {source}"),
         )
     _learn_lexicon(albert)
+    albert.learn_whitelist()
     say(f"{report.sheets} fiches lues, {report.chunks} extraits.")
     return _told(report)
 

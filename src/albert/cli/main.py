@@ -40,6 +40,9 @@ VERBS = {
     "corpus": Verb("corpus", "app", "Les fiches : les rapporter, les lire, les compter."),
     "index": Verb("index", "app", "L'index : le construire, dire où il en est."),
     "privacy": Verb("privacy", "app", "Les données personnelles : effacer le trop ancien."),
+    "whitelist": Verb(
+        "whitelist", "app", "Les adresses connues : les apprendre, vérifier un texte."
+    ),
     "eval": Verb("evaluate", "app", "Mesurer ce qu'Albert trouve et répond."),
 }
 

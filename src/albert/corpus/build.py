@@ -24,7 +24,7 @@ from albert.corpus.store import FORMAT, CorpusWriter, Row, row
 from albert.domain.documents import Institution, Sheet
 from albert.domain.errors import CorpusMissing
 
-READERS = 4
+READERS = 5
 """Changes when the readers or the cutting change what they make of the same data."""
 _BATCH = 48
 

@@ -4,27 +4,18 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import orjson
 
+from albert.corpus.records import chunk_from_json, institution_from_json, sheet_from_json
 from albert.corpus.report import BuildReport, report_from_json
-from albert.domain.documents import (
-    Chunk,
-    Contact,
-    Institution,
-    Link,
-    RelatedQuestion,
-    Section,
-    Sheet,
-    Term,
-    WebService,
-)
+from albert.domain.documents import PUBLISHERS, Chunk, Institution, Sheet, SheetId
 from albert.domain.errors import (
     CorpusError,
     CorpusMissing,
@@ -34,20 +25,21 @@ from albert.domain.errors import (
 )
 from albert.domain.mishaps import mishap
 
-R = TypeVar("R")
-
-FORMAT = 1
+FORMAT = 2
 """Written in the file; another format is not read but rebuilt."""
 
 _SCHEMA = """
 CREATE TABLE sheet (source TEXT, sid TEXT, body BLOB, PRIMARY KEY (source, sid)) WITHOUT ROWID;
 CREATE TABLE chunk (number INTEGER PRIMARY KEY, id TEXT, source TEXT, sid TEXT, body BLOB);
-CREATE TABLE institution (number INTEGER PRIMARY KEY, body BLOB);
+CREATE TABLE concern (name TEXT, source TEXT, sid TEXT);
+CREATE TABLE institution (number INTEGER PRIMARY KEY, source TEXT, name TEXT, body BLOB);
 CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB);
 """
 _INDEXES = """
 CREATE INDEX chunk_by_sheet ON chunk (source, sid);
 CREATE INDEX sheet_by_sid ON sheet (sid);
+CREATE INDEX concern_by_name ON concern (name, source, sid);
+CREATE INDEX institution_by_source ON institution (source, name);
 """
 
 
@@ -59,12 +51,13 @@ class Row:
     sid: str
     body: bytes
     chunks: Sequence[tuple[str, bytes]] = ()
+    institutions: Sequence[str] = ()
 
 
 def row(sheet: Sheet, chunks: Iterable[Chunk]) -> Row:
     """Encode a sheet with its passages."""
     encoded = [(chunk.id, orjson.dumps(chunk)) for chunk in chunks]
-    return Row(sheet.source, sheet.id, orjson.dumps(sheet), encoded)
+    return Row(sheet.source, sheet.id, orjson.dumps(sheet), encoded, sheet.institutions)
 
 
 class CorpusWriter:
@@ -110,13 +103,17 @@ class CorpusWriter:
                     "INSERT INTO chunk VALUES (NULL, ?, ?, ?, ?)",
                     ((cid, one.source, one.sid, body) for cid, body in one.chunks),
                 )
+                self._db.executemany(
+                    "INSERT INTO concern VALUES (?, ?, ?)",
+                    ((name, one.source, one.sid) for name in one.institutions),
+                )
         except sqlite3.OperationalError as error:
             raise _mishap(error) from error
 
     def add_institutions(self, institutions: Iterable[Institution]) -> None:
-        encoded = ((orjson.dumps(institution),) for institution in institutions)
+        encoded = ((one.source, one.name, orjson.dumps(one)) for one in institutions)
         try:
-            self._db.executemany("INSERT INTO institution VALUES (NULL, ?)", encoded)
+            self._db.executemany("INSERT INTO institution VALUES (NULL, ?, ?, ?)", encoded)
         except sqlite3.OperationalError as error:
             raise _mishap(error) from error
 
@@ -153,15 +150,18 @@ class CorpusStore:
                 "Le corpus vient d'une autre version : lancez « albert corpus build »."
             )
 
-    def _values(self, query: str, *parameters: str) -> Iterator[Any]:
-        """Yield the first column of what is found; damage may show at any row."""
+    def _rows(self, query: str, *parameters: str) -> Iterator[Any]:
+        """Yield what is found; damage may show at any row."""
         try:
-            for (value,) in self._db.execute(query, parameters):
-                yield value
+            yield from self._db.execute(query, parameters)
         except sqlite3.DatabaseError as error:
             raise CorpusError(
                 f"Le corpus {str(self._path)!r} est abîmé : lancez « albert corpus build »."
             ) from error
+
+    def _values(self, query: str, *parameters: str) -> Iterator[Any]:
+        """Yield the first column of what is found."""
+        return (row[0] for row in self._rows(query, *parameters))
 
     def _meta(self, name: str) -> int | str | bytes | None:
         return next(self._values("SELECT value FROM meta WHERE name = ?", name), None)
@@ -183,15 +183,27 @@ class CorpusStore:
         Raises:
             SheetNotFound
         """
-        source, _, name = sid.rpartition("/")
-        query = "SELECT body FROM sheet WHERE sid = ? AND (source = ? OR ? = '')"
-        found = next(self._values(query, name, source, source), None)
+        [found] = self.some_sheets([sid])
         if found is None:
             raise SheetNotFound(
                 f"Aucune fiche ne porte l'identifiant {sid!r} : "
                 "« albert search » trouve les fiches par leur contenu."
             )
-        return sheet_from_json(found)
+        return found
+
+    def some_sheets(self, sids: Sequence[str]) -> list[Sheet | None]:
+        """Return the sheets of these ids, in order, None in the place of one that is unknown.
+
+        An id is of the form that ``sheet`` takes; without its source, one that
+        several sources use is that of the first of them in ``PUBLISHERS``.
+        """
+        wanted = {sid.rpartition("/")[2] for sid in sids}
+        query = "SELECT source, sid, body FROM sheet WHERE sid IN (SELECT value FROM json_each(?))"
+        found: dict[str, Sheet] = {}
+        for source, name, body in sorted(self._rows(query, _json(wanted)), key=_rank):
+            found[f"{source}/{name}"] = sheet = sheet_from_json(body)
+            found.setdefault(name, sheet)
+        return [found.get(sid.removeprefix("/")) for sid in sids]
 
     def sheets(self) -> Iterator[Sheet]:
         """Yield every sheet, by source and id."""
@@ -208,9 +220,26 @@ class CorpusStore:
         for body in bodies:
             yield chunk_from_json(body)
 
-    def institutions(self) -> Iterator[Institution]:
-        for body in self._values("SELECT body FROM institution ORDER BY number"):
-            yield _record(Institution, orjson.loads(body))
+    def concerning(self, institution: str, sources: Collection[str]) -> Iterator[SheetId]:
+        """Yield the ids of the sheets of these sources that concern an institution, by its name."""
+        query = (
+            "SELECT sid FROM concern WHERE name = ? AND source IN (SELECT value FROM json_each(?))"
+        )
+        return self._values(query, institution, _json(sources))
+
+    def concerned(self) -> Iterator[str]:
+        """Yield the names of the institutions that some sheet concerns, once each."""
+        return self._values("SELECT DISTINCT name FROM concern")
+
+    def institutions(self, source: str = "") -> Iterator[Institution]:
+        """Yield the institutions of the directories, or of one, in their publisher's order."""
+        query = "SELECT body FROM institution WHERE source = ? OR ? = '' ORDER BY number"
+        for body in self._values(query, source, source):
+            yield institution_from_json(body)
+
+    def institution_names(self, source: str) -> Iterator[str]:
+        """Yield the names of a directory's institutions, once each."""
+        return self._values("SELECT DISTINCT name FROM institution WHERE source = ?", source)
 
     def close(self) -> None:
         self._db.close()
@@ -225,34 +254,14 @@ def stored_inputs(path: Path) -> str:
         return ""
 
 
-def chunk_from_json(body: bytes) -> Chunk:
-    """Decode a passage; its id is computed again from its content."""
-    values = orjson.loads(body)
-    del values["id"]
-    return _record(Chunk, values)
+def _json(texts: Iterable[str]) -> str:
+    return orjson.dumps(list(texts)).decode()
 
 
-def sheet_from_json(body: bytes) -> Sheet:
-    values = orjson.loads(body)
-    parts: dict[str, type[Any]] = {
-        "sections": Section,
-        "web_services": WebService,
-        "related_questions": RelatedQuestion,
-        "contacts": Contact,
-        "links": Link,
-        "terms": Term,
-    }
-    for name, kind in parts.items():
-        values[name] = [_record(kind, value) for value in values[name]]
-    return _record(Sheet, values)
-
-
-def _record(kind: type[R], values: dict[str, Any]) -> R:
-    """Make one of our dataclasses from its own JSON: lists become tuples, unknown names go."""
-    known = {f.name for f in fields(kind)}  # type: ignore[arg-type]  # R is always a dataclass
-    return kind(
-        **{k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k in known}
-    )
+def _rank(row: tuple[str, str, bytes]) -> tuple[int, str]:
+    """Order sheets by their source: those that we know best first."""
+    known = list(PUBLISHERS)
+    return known.index(row[0]) if row[0] in PUBLISHERS else len(known), row[0]
 
 
 def _sync(path: Path) -> None:

@@ -18,6 +18,9 @@ ChunkId = NewType("ChunkId", str)
 Audience = Literal["particuliers", "professionnels", "associations"]
 AUDIENCES: tuple[Audience, ...] = get_args(Audience)
 
+ANSWERING = frozenset({SourceName("service-public"), SourceName("travail-emploi")})
+"""The sources that answers come from: the State's own words, never its users'."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
@@ -86,7 +89,8 @@ class Sheet:
 
     A sheet is the unit of publication. It is never indexed nor quoted whole:
     ``albert.corpus.chunking`` cuts it into chunks. ``date`` is the publisher's
-    own, ISO 8601 (``"2020-04-30"``), or empty where there is none.
+    own, ISO 8601 (``"2020-04-30"``), or empty where there is none. ``institution``
+    is the administration that an experience is about, as its publisher names it.
     """
 
     id: SheetId
@@ -97,6 +101,7 @@ class Sheet:
     kind: str = ""
     audiences: tuple[Audience, ...] = ()
     theme: str = ""
+    institution: str = ""
     breadcrumb: tuple[str, ...] = ()
     description: str = ""
     introduction: str = ""
@@ -107,6 +112,12 @@ class Sheet:
     contacts: tuple[Contact, ...] = ()
     links: tuple[Link, ...] = ()
     terms: tuple[Term, ...] = ()
+
+    @property
+    def institutions(self) -> tuple[str, ...]:
+        """The administrations concerned, once each: its own, and those of its web services."""
+        named = (self.institution, *(service.institution for service in self.web_services))
+        return tuple(dict.fromkeys(name for name in named if name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,13 +157,24 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Institution:
-    """A public service of a directory: whom to contact, and addresses that are known good."""
+    """A public service of a directory: whom to contact, and addresses that are known good.
+
+    ``id`` is unique within its source and stays from one publication to the next;
+    empty where the directory gives none. ``department`` is its code (``"2A"``) or
+    its name, as published.
+    """
 
     name: str
+    source: SourceName = SourceName("")
+    id: str = ""
     urls: tuple[str, ...] = ()
     phones: tuple[str, ...] = ()
     mails: tuple[str, ...] = ()
     kind: str = ""
+    address: str = ""
+    postcode: str = ""
+    town: str = ""
+    department: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,14 +18,16 @@ from albert.api.features.tokens.gate import DatabaseGate
 from albert.api.features.tokens.tables import ApiToken
 from albert.api.keys import digest_of, new_key, opens
 from albert.api.mail.contract import Mail, Mailer
-from albert.api.services import Services, SourceStatus, Status, Upstream
+from albert.api.services import Policy, Services, SourceStatus, Status, Upstream
 from albert.assistant.contract import EXTRACTIVE, Answerer
-from albert.domain.documents import Chunk, Hit, SheetId, SourceName
+from albert.domain.documents import Chunk, Hit, Section, Sheet, SheetId, SourceName
 from albert.domain.errors import Unauthenticated
 from albert.index.contract import EVERYTHING, Coverage, Filter
 from albert.inference.contract import Vectors
 from albert.retrieval.contract import Ranking
+from albert.retrieval.library import Library
 from albert.testing.answers import ScriptedAnswerer
+from albert.testing.library import ListLibrary
 
 KEY = "albert-cle-de-test"
 
@@ -41,6 +43,17 @@ PASSPORT = Chunk(
     text="Le passeport coûte 86 €.",
     date="2020-04-30",
     audiences=("particuliers",),
+)
+PASSPORT_SHEET = Sheet(
+    id=PASSPORT.sheet,
+    source=PASSPORT.source,
+    title=PASSPORT.title,
+    url=PASSPORT.url,
+    date=PASSPORT.date,
+    kind="Fiche pratique",
+    audiences=PASSPORT.audiences,
+    theme="Papiers - Citoyenneté",
+    sections=(Section(headings=("Coût",), opens=1, text=PASSPORT.text),),
 )
 
 READY = Status(
@@ -115,8 +128,10 @@ def scripted(
     *answerers: Answerer,
     upstreams: Mapping[str, Upstream] | None = None,
     retriever: ListRetriever | None = None,
+    library: Library | None = None,
     status: Status = READY,
     mailer: Mailer | None = None,
+    policy: Policy = Policy(drain_seconds=1),
 ) -> Services:
     """Return services that open with ``KEY``; without answerers, extraction quotes ``PASSPORT``."""
     speaking = answerers or (ScriptedAnswerer(["Le passeport ", "coûte 86 €."], chunks=[PASSPORT]),)
@@ -125,11 +140,13 @@ def scripted(
         default_model=EXTRACTIVE,
         embedder=CountingEmbedder(),
         retriever=retriever or ListRetriever([PASSPORT]),
+        library=library or ListLibrary([PASSPORT], [PASSPORT_SHEET]),
         status=lambda: status,
         gate=KeyGate(),
         database=Database(NOWHERE),
         mailer=mailer or Outbox(),
         secret="0123456789abcdef" * 2,
+        policy=policy,
         upstreams=upstreams or {},
     )
 

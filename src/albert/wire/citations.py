@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-from albert.domain.documents import PUBLISHERS, Chunk, Publisher
+from albert.domain.documents import PUBLISHERS, Chunk, Publisher, Sheet
 
 
 class CitationJson(TypedDict):
@@ -22,9 +22,9 @@ class CitationJson(TypedDict):
     licence: str
 
 
-def publisher_of(chunk: Chunk) -> Publisher:
-    """Return who publishes the passage; a source of one's own is its own publisher."""
-    return PUBLISHERS.get(chunk.source) or Publisher(name=chunk.source, licence="")
+def publisher_of(told: Chunk | Sheet) -> Publisher:
+    """Return who publishes a passage or a sheet; a source of one's own is its own publisher."""
+    return PUBLISHERS.get(told.source) or Publisher(name=told.source, licence="")
 
 
 def citation(chunk: Chunk, quote: str = "") -> CitationJson:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal, TypedDict
 
 import numpy as np
@@ -52,6 +53,14 @@ class RagContext(TypedDict):
     references: list[str]
 
 
+class FindingJson(TypedDict):
+    """``found`` is what a model made up: data, never to be shown as a link."""
+
+    kind: Literal["url", "mail", "number"]
+    found: str
+    replaced_by: str
+
+
 class Provenance(TypedDict):
     """Albert's own fields: where the answer comes from; a stream has them on its finish chunk."""
 
@@ -59,6 +68,7 @@ class Provenance(TypedDict):
     sources: list[CitationJson]
     mode: Literal["extractive", "model"]
     answered: bool
+    findings: list[FindingJson]
 
 
 def error_body(
@@ -109,16 +119,18 @@ class Completion:
     def piece(self, text: str) -> bytes:
         return self._chunk({"content": text})
 
-    def finish(self, provenance: Provenance) -> bytes:
-        return self._chunk({}, "stop", provenance)
+    def finish(self, extra: Provenance | Mapping[str, object]) -> bytes:
+        return self._chunk({}, "stop", extra)
 
-    def failure(self, error: ErrorBody) -> bytes:
+    def failure(
+        self, error: ErrorBody, extra: Mapping[str, object] = MappingProxyType({})
+    ) -> bytes:
         """Return the chunk that tells of an error in mid-stream.
 
         It has ``choices[0].delta`` as every chunk does, for clients that look no
         further, and ``error``, on which OpenAI's own client raises.
         """
-        return self._chunk({}, "error", error)
+        return self._chunk({}, "error", {**extra, **error})
 
     def usage(self, spent: Usage) -> bytes:
         return frame(
@@ -129,13 +141,13 @@ class Completion:
         self,
         delta: dict[str, str],
         finish: FinishReason | None = None,
-        extra: Provenance | ErrorBody | None = None,
+        extra: Provenance | Mapping[str, object] | None = None,
     ) -> bytes:
         chunk = self._head("chat.completion.chunk")
         chunk["choices"] = [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}]
         if self.counted:
             chunk["usage"] = None
-        return frame(orjson.dumps(chunk | extra if extra else chunk))
+        return frame(orjson.dumps({**chunk, **(extra or {})}))
 
     def _head(self, kind: str) -> dict[str, object]:
         return {"id": self.id, "object": kind, "created": self.created, "model": self.model}

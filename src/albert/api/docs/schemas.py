@@ -23,7 +23,13 @@ class Rag(BaseModel):
     strategy: Literal["last"] = "last"
     mode: str = Field("rag", description="Mode de prompt")
     limit: int = Field(5, ge=1, le=50, description="Nombre d'extraits")
-    sources: list[str] = Field([], description="Seulement ces sources")
+    sources: list[str] = Field(
+        [], description="Seulement ces sources : service-public, travail-emploi"
+    )
+    postprocessing: list[Literal["check_url", "check_mail", "check_number"]] = Field(
+        ["check_url", "check_mail", "check_number"],
+        description="Ce qui est vérifié de ce qu'un modèle écrit",
+    )
 
 
 class StreamOptions(BaseModel):
@@ -66,6 +72,14 @@ class Citation(BaseModel):
     licence: str
 
 
+class Finding(BaseModel):
+    """Une adresse inconnue, et ce qui la remplace."""
+
+    kind: Literal["url", "mail", "number"]
+    found: str = Field(description="Écrit par le modèle : une donnée, jamais un lien à montrer")
+    replaced_by: str = Field(description="Un masque, ou la page d'une fiche citée")
+
+
 class RagContext(BaseModel):
     strategy: Literal["last"]
     references: list[str] = Field(description="Identifiants des extraits trouvés")
@@ -101,6 +115,7 @@ class ChatCompletion(BaseModel):
     sources: list[Citation]
     mode: Literal["extractive", "model"]
     answered: bool = Field(description="Faux quand les fiches ne répondent pas")
+    findings: list[Finding] = Field(description="Ce que la garde a remplacé")
 
 
 class EmbeddingsRequest(BaseModel):

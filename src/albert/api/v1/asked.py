@@ -10,8 +10,10 @@ from albert.api.errors import invalid
 from albert.api.v1 import fields as read
 from albert.api.v1.fields import Fields
 from albert.assistant.contract import Question
+from albert.assistant.finding import checked
 from albert.domain.conversation import Message, Role, Sampling
-from albert.domain.documents import PUBLISHERS, SourceName
+from albert.domain.documents import ANSWERING, SourceName
+from albert.guard.contract import CHECKS, Check
 from albert.index.contract import Filter
 
 _ROLES: dict[str, Role | None] = {
@@ -54,12 +56,13 @@ def asked(fields: Fields) -> Asked:
     if read.integer(fields, "n", least=1) not in (None, 1):
         raise invalid("« n » ne peut valoir que 1.", "n")
     question = Question(
-        text=read.question_text(turns[last].content),
+        text=checked(turns[last].content),
         history=tuple(turns[:last]),
         where=Filter(sources=_sources(rag)),
         sampling=_sampling(fields),
         limit=read.integer(rag, "rag.limit", least=1, most=_MOST_PASSAGES) or _DEFAULT.limit,
         mode=read.text(rag, "rag.mode") or _DEFAULT.mode,
+        checks=_checks(rag),
     )
     options = read.nested(fields, "stream_options")
     return Asked(
@@ -80,12 +83,25 @@ def _sampling(fields: Fields) -> Sampling:
 def _sources(rag: Fields) -> frozenset[SourceName]:
     names = read.texts(rag, "rag.sources")
     for name in names:
-        if name not in PUBLISHERS:
+        if name not in ANSWERING:
             raise invalid(
-                f"La source {name!r} n'existe pas. Sources connues : {', '.join(PUBLISHERS)}.",
+                f"On ne répond pas depuis la source {name!r} : choisissez parmi "
+                f"{', '.join(sorted(ANSWERING))}.",
                 "rag.sources",
             )
     return frozenset(SourceName(name) for name in names)
+
+
+def _checks(rag: Fields) -> frozenset[Check]:
+    """Read what is checked of a model's answer: everything, unless it is said."""
+    where = "rag.postprocessing"
+    if rag.get(where) is None:
+        return CHECKS
+    names = read.texts(rag, where)
+    if unknown := next((name for name in names if name not in CHECKS), None):
+        known = ", ".join(sorted(CHECKS))
+        raise invalid(f"« {where} » ne connaît pas {unknown!r} : choisissez parmi {known}.", where)
+    return frozenset(check for check in CHECKS if check in names)
 
 
 def _messages(fields: Fields) -> list[Message]:

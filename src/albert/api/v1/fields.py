@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping
 
 import orjson
 
 from albert.api.errors import Problem, invalid
-from albert.domain.errors import QuestionInvalid
-
-QUESTION_LIMIT = 8000
-"""Characters of a question."""
 
 Fields = Mapping[str, object]
 
@@ -99,21 +94,3 @@ def nested(fields: Fields, name: str) -> Fields:
     if not isinstance(value, dict):
         raise wrong_type(name, "un objet")
     return {f"{name}.{key}": item for key, item in value.items()}
-
-
-def question_text(raw: str) -> str:
-    """Return the question, stripped, its line ends made one.
-
-    Raises:
-        QuestionInvalid: empty, too long, or holding control characters.
-    """
-    question = raw.replace("\r\n", "\n").replace("\r", "\n").strip()
-    if not question:
-        raise QuestionInvalid("La question est vide : écrivez-la.")
-    if len(question) > QUESTION_LIMIT:
-        raise QuestionInvalid(
-            f"La question compte {len(question)} caractères : tenez-vous-en à {QUESTION_LIMIT}."
-        )
-    if any(unicodedata.category(char) == "Cc" and char not in "\n\t" for char in question):
-        raise QuestionInvalid("La question contient des caractères de contrôle : retirez-les.")
-    return question

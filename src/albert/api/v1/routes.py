@@ -44,6 +44,8 @@ class OpenAIRoutes:
         reply = Reply(send)
         try:
             await require_member(scope, self._gate)
+            if self._in_flight.draining:
+                raise stopping()
             handler = self._handler(path_of(scope), scope["method"])
             request = Request(request_id, await read_body(receive))
         except Problem as problem:

@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
 
 from albert.api.asgi import STREAM_HEADERS, WRITTEN_BY, Reply
+from albert.api.provenance import provenance
 from albert.api.v1.asked import Asked
+from albert.assistant.closing import closing
 from albert.assistant.contract import Answerer, Event, Finish, Piece, Question, Sources
 from albert.domain.documents import Chunk
 from albert.domain.errors import InferenceError
 from albert.inference.contract import Embedder
-from albert.wire.citations import citation
 from albert.wire.openai import Completion, Provenance, Usage, usage
 from albert.wire.sse import DONE
-
-
-@asynccontextmanager
-async def _closing(events: AsyncIterator[Event]) -> AsyncIterator[AsyncIterator[Event]]:
-    """Close the iterator at the end, however it comes, so that all work behind it stops."""
-    try:
-        yield events
-    finally:
-        if isinstance(events, AsyncGenerator):
-            await events.aclose()
 
 
 class Telling:
@@ -42,7 +31,7 @@ class Telling:
         self._finish: Finish | None = None
 
     async def whole(self, reply: Reply) -> None:
-        async with _closing(self._answerer.answer(self._asked.question)) as events:
+        async with closing(self._answerer.answer(self._asked.question)) as events:
             async for event in events:
                 self._hear(event)
         payload = self._completion.whole(
@@ -55,7 +44,7 @@ class Telling:
 
         Nothing is sent before its first piece, so that an early error has its status.
         """
-        async with _closing(self._answerer.answer(self._asked.question)) as events:
+        async with closing(self._answerer.answer(self._asked.question)) as events:
             async for event in events:
                 self._hear(event)
                 if isinstance(event, Piece):
@@ -89,14 +78,7 @@ class Telling:
         """
         if self._finish is None:
             raise InferenceError("La réponse s'est interrompue avant la fin : recommencez.")
-        return {
-            "rag_context": [
-                {"strategy": "last", "references": [chunk.id for chunk in self._found]}
-            ],
-            "sources": [citation(cited.chunk, cited.quote) for cited in self._finish.citations],
-            "mode": self._finish.mode,
-            "answered": self._finish.answered,
-        }
+        return provenance(self._found, self._finish)
 
     async def _spent(self) -> Usage:
         """Count tokens as the embedding model does: the only tokenizer that is always there."""

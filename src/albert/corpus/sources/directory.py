@@ -53,6 +53,7 @@ def _institution(service: Mapping[str, object], label: str) -> Institution | Ski
         return Skipped(name=label, reason="service sans nom", error=True)
     return Institution(
         name=normalise(name),
+        source=SourceName("directory"),
         urls=_values(service.get("site_internet")),
         phones=_values(service.get("telephone")),
         mails=_values(service.get("adresse_courriel")),

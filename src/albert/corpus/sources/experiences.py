@@ -89,6 +89,7 @@ class Experiences:
         sections = [Section(text=told)]
         if answer:
             sections.append(Section(headings=(ANSWER,), opens=1, text=answer))
+        institution = normalise(str(record.get("intitule_typologie_1") or ""))
         title = clean(record.get("titre")).replace("\n", " ") or "Expérience"
         return Sheet(
             id=SheetId(key),
@@ -97,7 +98,8 @@ class Experiences:
             url=_ADDRESS,
             date=_date(record.get("ecrit_le")),
             kind="Expérience",
-            theme=normalise(str(record.get("intitule_typologie_1") or "")),
+            theme=institution,
+            institution=institution,
             sections=tuple(sections),
         )
 

@@ -31,6 +31,9 @@ async def read_ready(request: Request, response: Response, services: Served) -> 
     if in_flight.draining:
         response.status_code = 503
         return Alive(status="stopping")
+    if not services.database.listener.connected:
+        response.status_code = 503
+        return Alive(status="database")
     if services.status().coverage is None:
         response.status_code = 503
         return Alive(status="starting")

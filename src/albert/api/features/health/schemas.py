@@ -39,7 +39,9 @@ class Health(BaseModel):
 
 
 class Alive(BaseModel):
-    status: Literal["ok", "starting", "stopping"]
+    status: Literal["ok", "starting", "stopping", "database"] = Field(
+        description="« database » : la base de données ne répond pas"
+    )
 
 
 class HealthCheck(BaseModel):

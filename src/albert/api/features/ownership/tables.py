@@ -8,6 +8,7 @@ from sqlalchemy import BigInteger, ForeignKey, Identity, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from albert.api.database.tables import Table
+from albert.api.features.accounts.tables import User
 
 
 class AdminRead(Table):
@@ -18,9 +19,9 @@ class AdminRead(Table):
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     at: Mapped[datetime] = mapped_column(server_default=func.now())
     admin_id: Mapped[int | None] = mapped_column(
-        ForeignKey("users.id", ondelete="SET NULL"), index=True
+        ForeignKey(User.id, ondelete="SET NULL"), index=True
     )
-    owner_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    owner_id: Mapped[int] = mapped_column(ForeignKey(User.id, ondelete="CASCADE"), index=True)
     kind: Mapped[str]
     """``chat``, ``stream`` or ``feedback``."""
     object_id: Mapped[int]

@@ -1,16 +1,20 @@
-"""What a search asks and gives."""
+"""What a search asks."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
-from albert.domain.documents import Audience, Hit
-from albert.wire.citations import publisher_of
+from albert.domain.documents import Audience
 
 Similarity = Literal["bm25", "e5", "hybrid"]
 IndexName = Literal["sheets", "chunks", "experiences"]
+
+MOST = 100
+"""Documents of one answer."""
+
+Uid = Annotated[str, Field(max_length=200)]
 
 
 class SearchQuery(BaseModel):
@@ -26,49 +30,37 @@ class SearchQuery(BaseModel):
         description="Fiches (une fois chacune), extraits, ou expériences d'usagers"
     )
     query: str = Field(description="La question, de 1 à 8000 caractères")
-    limit: Annotated[int, Field(ge=1, le=100, description="Nombre de documents")] = 3
+    limit: Annotated[int, Field(ge=1, le=MOST, description="Nombre de documents")] = 3
     similarity: Similarity = Field(
         "hybrid", description="Par mots (bm25), par sens (e5), ou les deux"
     )
-    expand_acronyms: bool = Field(True, description="Ajoute la forme longue des sigles")
-    sources: list[str] | None = Field(None, description="Seulement ces sources")
-    should_sids: list[str] | None = Field(None, description="Seulement ces fiches")
-    must_not_sids: list[str] | None = Field(None, description="Toutes les fiches sauf celles-là")
-    audiences: list[Audience] | None = Field(None, description="Seulement ces publics")
-
-
-class Document(BaseModel):
-    """Un extrait de fiche et sa place dans la recherche."""
-
-    hash: str = Field(description="Identifiant de l'extrait, tiré de son contenu")
-    sid: str = Field(description="Identifiant de la fiche chez son éditeur")
-    title: str
-    url: str
-    text: str
-    context: list[str] = Field(
-        description="Titres au-dessus de l'extrait, du plus large au plus précis"
+    expand_acronyms: StrictBool = Field(True, description="Ajoute la forme longue des sigles")
+    institution: str | None = Field(
+        None,
+        max_length=500,
+        description="Un nom de /api/v2/institutions. Expériences : seulement celles de cette "
+        "administration. Fiches et extraits : seulement les fiches dont une démarche en ligne, "
+        "un formulaire ou un simulateur est de cette institution",
     )
-    source: str
-    date: str = Field(description="Date de la fiche (AAAA-MM-JJ), vide si l'éditeur n'en donne pas")
-    audiences: list[str]
-    score: float = Field(description="Ne se compare qu'au sein d'une même réponse")
-    publisher: str
-    licence: str
+    sources: list[str] | None = Field(None, description="Seulement ces sources")
+    should_sids: list[Uid] | None = Field(None, description="Seulement ces fiches")
+    must_not_sids: list[Uid] | None = Field(None, description="Toutes les fiches sauf celles-là")
+    audiences: list[Audience] | None = Field(None, description="Seulement ces publics")
+    stream_id: int | None = Field(
+        None, ge=1, le=2**31 - 1, description="Le flux sur lequel garder les fiches trouvées"
+    )
 
 
-def document(hit: Hit) -> Document:
-    chunk, publisher = hit.chunk, publisher_of(hit.chunk)
-    return Document(
-        hash=chunk.id,
-        sid=chunk.sheet,
-        title=chunk.title,
-        url=chunk.url,
-        text="\n".join(part for part in (chunk.lead, chunk.text) if part),
-        context=list(chunk.headings),
-        source=chunk.source,
-        date=chunk.date,
-        audiences=list(chunk.audiences),
-        score=hit.score,
-        publisher=publisher.name,
-        licence=publisher.licence,
+class Chunks(BaseModel):
+    """Des extraits, par leur identifiant."""
+
+    uids: list[Uid] = Field(max_length=MOST, description=f"Valeurs de « hash », {MOST} au plus")
+
+
+class Sheets(BaseModel):
+    """Des fiches, par leur identifiant."""
+
+    uids: list[Uid] = Field(
+        max_length=MOST,
+        description=f"« sid », ou « source/sid » là où deux sources ont le même ; {MOST} au plus",
     )

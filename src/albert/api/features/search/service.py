@@ -1,22 +1,23 @@
-"""From what a client asks of an index to what the retriever is asked."""
+"""From what a client asks of the sheets to what it receives."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from albert.api.features.search.documents import FoundDocument, found_document
 from albert.api.features.search.schemas import IndexName, SearchQuery, Similarity
-from albert.api.v1.fields import question_text
-from albert.domain.documents import PUBLISHERS, Hit, SheetId, SourceName
+from albert.api.services import Services
+from albert.assistant.finding import checked
+from albert.domain.documents import ANSWERING, PUBLISHERS, Chunk, Hit, Sheet, SheetId, SourceName
 from albert.domain.errors import SourceUnknown
 from albert.index.contract import Filter
-from albert.retrieval.contract import Ranking, Retriever
+from albert.retrieval.contract import Ranking
+from albert.retrieval.library import Library
 
 _RANKINGS: dict[Similarity, Ranking] = {"bm25": "words", "e5": "meaning", "hybrid": "hybrid"}
-_SHEETS = frozenset({SourceName("service-public"), SourceName("travail-emploi")})
 _SOURCES: dict[IndexName, frozenset[SourceName]] = {
-    "sheets": _SHEETS,
-    "chunks": _SHEETS,
-    # citizens' messages, never among the State's own words
+    "sheets": ANSWERING,
+    "chunks": ANSWERING,
     # citizens' messages, never among the State's own words
     "experiences": frozenset({SourceName("experiences")}),
 }
@@ -24,31 +25,62 @@ _PASSAGES_A_SHEET = 4
 """Passages asked for each sheet wanted: several of one sheet come together."""
 
 
-async def search(retriever: Retriever, asked: SearchQuery) -> list[Hit]:
+async def search(services: Services, asked: SearchQuery) -> list[FoundDocument]:
     """Return the documents, best first; in ``sheets`` the best passage of each sheet.
 
     Raises:
-        SourceUnknown, QuestionInvalid, SearchError, InferenceError
+        SourceUnknown, QuestionInvalid, SearchError, InferenceError, CorpusError
     """
-    sources = _SOURCES[asked.name]
+    question = checked(asked.query)
+    where = await _filter(services.library, asked)
+    hits = [] if where is None else await _hits(services, asked, question, where)
+    if asked.stream_id is not None and services.found is not None:
+        await services.found(asked.stream_id, list(dict.fromkeys(h.chunk.sheet for h in hits)))
+    return await described(services.library, hits)
+
+
+async def described(library: Library, hits: Sequence[Hit]) -> list[FoundDocument]:
+    """Return what clients receive of these hits."""
+    sheets = await sheets_of(library, [hit.chunk for hit in hits])
+    return [found_document(hit, sheet) for hit, sheet in zip(hits, sheets, strict=True)]
+
+
+async def sheets_of(library: Library, chunks: Sequence[Chunk]) -> list[Sheet | None]:
+    """Return the sheet of each passage, all read at once; None where it is gone."""
+    return await library.sheets([f"{c.source}/{c.sheet}" for c in chunks]) if chunks else []
+
+
+async def _filter(library: Library, asked: SearchQuery) -> Filter | None:
+    """Return what may be found, or None where nothing can be."""
     for name in asked.sources or ():
         if name not in PUBLISHERS:
             known = ", ".join(PUBLISHERS)
             raise SourceUnknown(f"La source {name!r} n'existe pas. Sources connues : {known}.")
+    sources = _SOURCES[asked.name]
     if asked.sources:
         sources &= frozenset(map(SourceName, asked.sources))
+    sheets = frozenset(map(SheetId, asked.should_sids or ()))
+    if sources and asked.institution and asked.institution.strip():
+        concerned = await library.concerning(asked.institution, sources)
+        sheets = sheets & concerned if sheets else concerned
+        if not sheets:
+            return None
     if not sources:
-        return []
+        return None
+    return Filter(
+        sources=sources,
+        audiences=frozenset(asked.audiences or ()),
+        sheets=sheets,
+        without_sheets=frozenset(map(SheetId, asked.must_not_sids or ())),
+    )
+
+
+async def _hits(services: Services, asked: SearchQuery, question: str, where: Filter) -> list[Hit]:
     whole_sheets = asked.name == "sheets"
-    hits = await retriever.retrieve(
-        question_text(asked.query),
+    hits = await services.retriever.retrieve(
+        question,
         limit=asked.limit * _PASSAGES_A_SHEET if whole_sheets else asked.limit,
-        where=Filter(
-            sources=sources,
-            audiences=frozenset(asked.audiences or ()),
-            sheets=frozenset(map(SheetId, asked.should_sids or ())),
-            without_sheets=frozenset(map(SheetId, asked.must_not_sids or ())),
-        ),
+        where=where,
         by=_RANKINGS[asked.similarity],
         expand=asked.expand_acronyms,
     )

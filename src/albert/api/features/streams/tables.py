@@ -10,6 +10,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from albert.api.database.tables import Numbered, Table
+from albert.api.features.accounts.tables import User
+from albert.api.features.chats.tables import Chat
 
 
 class Stream(Numbered, Table):
@@ -26,10 +28,8 @@ class Stream(Numbered, Table):
         Index("streams_running_index", "worker", postgresql_where=text("state = 'running'")),
     )
 
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
-    chat_id: Mapped[int | None] = mapped_column(
-        ForeignKey("chats.id", ondelete="CASCADE"), index=True
-    )
+    user_id: Mapped[int] = mapped_column(ForeignKey(User.id, ondelete="CASCADE"), index=True)
+    chat_id: Mapped[int | None] = mapped_column(ForeignKey(Chat.id, ondelete="CASCADE"), index=True)
     model_name: Mapped[str]
     query: Mapped[str]
     mode: Mapped[str | None]
@@ -65,7 +65,7 @@ class Piece(Table):
     __tablename__ = "stream_pieces"
 
     stream_id: Mapped[int] = mapped_column(
-        ForeignKey("streams.id", ondelete="CASCADE"), primary_key=True
+        ForeignKey(Stream.id, ondelete="CASCADE"), primary_key=True
     )
     position: Mapped[int] = mapped_column(primary_key=True)
     text: Mapped[str]

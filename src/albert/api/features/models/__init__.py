@@ -1,0 +1,1 @@
+"""Which models answer, and in which ways they can be asked."""
