@@ -49,6 +49,7 @@ test-fast: $(INSTALLED)  ## Les tests de moins de 10 secondes, à chaque sauvega
 bench: $(INSTALLED)  ## Les mesures de vitesse (voir benchmarks/README.md)
 	$(BIN)/python benchmarks/corpus.py
 	$(BIN)/python benchmarks/search.py
+	$(BIN)/python benchmarks/guard.py
 
 lock: $(INSTALLED)  ## Recalcule les versions épinglées (requirements*.lock)
 	@$(PIP) install 'uv==$(UV_VERSION)'

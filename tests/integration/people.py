@@ -65,7 +65,7 @@ class House:
 
     async def settle(self) -> None:
         """Wait for the work in the background."""
-        await self.app.background.settle()
+        await self.services.background.wait()
 
 
 @asynccontextmanager

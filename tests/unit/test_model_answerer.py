@@ -7,7 +7,7 @@ import pytest
 
 from albert.assistant.contract import Event, Finish, Piece, Question, Sources
 from albert.assistant.generative import ModelAnswerer
-from albert.domain.conversation import Message, Sampling
+from albert.domain.conversation import Circumstances, Message, Sampling
 from albert.domain.documents import Chunk, SheetId, SourceName
 from albert.domain.errors import ModelUnreachable, PromptTooLong, QuestionInvalid
 from albert.prompt.contract import Prompt
@@ -41,6 +41,7 @@ class FirstPassage:
         passages: Sequence[Chunk] = (),
         history: Sequence[Message] = (),
         mode: str = "rag",
+        circumstances: Circumstances = Circumstances(),
         window: int,
         count: Callable[[str], int],
     ) -> Prompt:

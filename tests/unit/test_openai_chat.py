@@ -6,10 +6,13 @@ import orjson
 import pytest
 
 from albert.api.app import create_app
-from albert.assistant.contract import EXTRACTIVE
+from albert.assistant.contract import EXTRACTIVE, Answerer
+from albert.assistant.guarded import GuardedAnswerer
 from albert.domain.conversation import Message, Sampling
 from albert.domain.documents import SourceName
 from albert.domain.errors import ModelOverloaded, PromptTooLong
+from albert.guard.stream import AddressGuard
+from albert.guard.whitelist import Whitelist
 from albert.testing.answers import ScriptedAnswerer
 from albert.testing.services import PASSPORT, Answered, ask, scripted
 from albert.wire.sse import Decoder
@@ -18,7 +21,7 @@ QUESTION = [{"role": "user", "content": "Combien coûte un passeport ?"}]
 SPEAKING = ["Le passeport ", "coûte 86 €."]
 
 
-def chat(body: object, *answerers: ScriptedAnswerer) -> Answered:
+def chat(body: object, *answerers: Answerer) -> Answered:
     return asyncio.run(ask(create_app(scripted(*answerers)), "POST", "/v1/chat/completions", body))
 
 
@@ -202,6 +205,30 @@ class TestWhatIsAsked:
         assert answerer.heard[0].sampling == expected
 
 
+def test_a_client_chooses_what_is_checked() -> None:
+    everything, some, nothing = ScriptedAnswerer(), ScriptedAnswerer(), ScriptedAnswerer()
+
+    chat({"messages": QUESTION}, everything)
+    chat({"messages": QUESTION, "rag": {"postprocessing": ["check_url"]}}, some)
+    chat({"messages": QUESTION, "rag": {"postprocessing": []}}, nothing)
+
+    assert everything.heard[0].checks == {"check_url", "check_mail", "check_number"}
+    assert some.heard[0].checks == {"check_url"}
+    assert nothing.heard[0].checks == frozenset()
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_what_the_guard_replaced_travels_as_data(stream: bool) -> None:
+    speaking = ScriptedAnswerer(["Voir evil.fr"], model="modele")
+    answered = chat(
+        {"model": "modele", "messages": QUESTION, "rag": {}, "stream": stream},
+        GuardedAnswerer(speaking, AddressGuard(Whitelist)),
+    )
+
+    last = events(answered)[-1] if stream else answered.json()
+    assert last["findings"] == [{"kind": "url", "found": "evil.fr", "replaced_by": "[URL MASQUÉE]"}]
+
+
 USER = {"role": "user", "content": "Bonjour"}
 REFUSED = [
     (b"{", "invalid_json", None),
@@ -235,6 +262,12 @@ REFUSED = [
     ({"messages": [USER], "rag": {"limit": 0}}, "invalid_value", "rag.limit"),
     ({"messages": [USER], "rag": {"sources": ["presse"]}}, "invalid_value", "rag.sources"),
     ({"messages": [USER], "rag": {"sources": ["experiences"]}}, "invalid_value", "rag.sources"),
+    (
+        {"messages": [USER], "rag": {"postprocessing": ["check_all"]}},
+        "invalid_value",
+        "rag.postprocessing",
+    ),
+    ({"messages": [USER], "rag": {"postprocessing": 1}}, "invalid_type", "rag.postprocessing"),
 ]
 
 

@@ -13,7 +13,6 @@ from fastapi.security import HTTPBearer
 from pydantic import BaseModel
 
 from albert.api.auth import Principal, require_member
-from albert.api.background import Background
 from albert.api.services import Services
 from albert.domain.errors import AdminOnly
 
@@ -25,11 +24,6 @@ SCHEME = HTTPBearer(
 def services_of(request: Request) -> Services:
     services: Services = request.app.state.services
     return services
-
-
-def background_of(request: Request) -> Background:
-    background: Background = request.app.state.background
-    return background
 
 
 async def member(request: Request, _said: Annotated[object, Depends(SCHEME)]) -> Principal:
@@ -47,7 +41,6 @@ async def admin(principal: Annotated[Principal, Depends(member)]) -> Principal:
 Member = Annotated[Principal, Depends(member)]
 Admin = Annotated[Principal, Depends(admin)]
 Served = Annotated[Services, Depends(services_of)]
-InBackground = Annotated[Background, Depends(background_of)]
 
 
 class Refusal(BaseModel):

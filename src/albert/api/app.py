@@ -47,8 +47,7 @@ class Application:
             services.embedder.token_count,
             patience=services.policy.resume_seconds,
         )
-        self._web = build_web(services, self.in_flight, self.hub, version=__version__)
-        self.background = self._web.background
+        self.web = build_web(services, self.in_flight, self.hub, version=__version__)
         self._purging = Purging(services.database, services.policy.retention_days)
         self._end: asyncio.TimerHandle | None = None
         self._dated: tuple[float, bytes] = (float("-inf"), b"")
@@ -62,8 +61,8 @@ class Application:
     async def close(self) -> None:
         await self.hub.close(seconds=self._left())
         await self._purging.stop()
-        await self.background.close()
         await self._passage.close()
+        await self._services.background.close()
         await self._services.close()
 
     def drain(self) -> None:
@@ -95,7 +94,7 @@ class Application:
             await self._lifespan(receive, send)
             return
         if scope["type"] != "http":
-            await self._web(scope, receive, send)
+            await self.web(scope, receive, send)
             return
         request_id = header(scope, b"x-request-id")
         if not _REQUEST_ID.fullmatch(request_id):
@@ -114,7 +113,7 @@ class Application:
         except ReaderLeft:
             return
         else:
-            await self._web(scope, replay(body, receive), send)
+            await self.web(scope, replay(body, receive), send)
 
     def _stamped(self, send: Send, request_id: str) -> Send:
         """Name the request, and the age of what we serve, on every answer."""

@@ -1,4 +1,4 @@
-"""Work that no reader waits for: followed to its end, cancelled when the service stops."""
+"""Work that an answer does not wait for, but that the service does not forget."""
 
 from __future__ import annotations
 
@@ -6,39 +6,58 @@ import asyncio
 import logging
 from collections.abc import Coroutine
 
+from albert.domain.errors import AlbertError
+
 _log = logging.getLogger(__name__)
+
+_MOST = 200
+"""Pieces of work at once: beyond, whoever floods us is not served."""
+_CLOSE_SECONDS = 15.0
 
 
 class Background:
-    """The tasks of a worker that outlive the request that began them."""
+    """The pieces of work under way; one for each worker."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
-        self._closed = False
+        self._optional: set[asyncio.Task[None]] = set()
 
-    def start(self, work: Coroutine[object, object, None]) -> None:
-        """Do ``work`` beside the rest; what it raises is logged by its kind alone."""
-        if self._closed:
+    def start(self, work: Coroutine[object, object, None], *, optional: bool = False) -> bool:
+        """Begin a piece of work, and say whether there was room for it; its failure is logged.
+
+        What is ``optional`` is cancelled as soon as the service stops.
+        """
+        if len(self._tasks) >= _MOST:
             work.close()
-            return
+            _log.warning("too much work in the background", extra={"action": "background_full"})
+            return False
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._ended)
+        if optional:
+            self._optional.add(task)
+        task.add_done_callback(self._done)
+        return True
 
-    async def settle(self) -> None:
-        """Wait for the work that was begun."""
+    async def wait(self) -> None:
+        """Return when all that was begun is done."""
         while self._tasks:
             await asyncio.wait(self._tasks)
 
-    async def close(self) -> None:
-        """Cancel what is not done, and wait until it is gone; nothing begins any more."""
-        self._closed = True
-        for task in self._tasks:
+    async def close(self, seconds: float = _CLOSE_SECONDS) -> None:
+        """Cancel what is optional; give the rest ``seconds`` to end, then cancel it."""
+        for task in self._optional:
             task.cancel()
-        await self.settle()
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=seconds)
+            for task in late:
+                task.cancel()
+        await self.wait()
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            kind = type(error).__name__  # what it says may quote a question
-            _log.error("background work failed", extra={"action": "background", "kind": kind})
+        self._optional.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, AlbertError):  # its message is for users: it quotes nobody
+            _log.warning("%s", error, extra={"action": "background_failed"})
+        elif error is not None:
+            _log.error("background work broke", exc_info=error)

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from albert.api.auth import Gate
+from albert.api.background import Background
 from albert.api.database.engine import Database
 from albert.api.mail.contract import Mailer
 from albert.assistant.contract import Answerer
@@ -101,5 +102,6 @@ class Services:
     titler: Titler | None = None
     """Where a model is there to entitle questions."""
     found: Callable[[int, Sequence[str]], Awaitable[None]] | None = None
+    background: Background = field(default_factory=Background)
     open: Callable[[], Awaitable[None]] = _nothing
     close: Callable[[], Awaitable[None]] = _nothing

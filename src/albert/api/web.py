@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException
 
-from albert.api.background import Background
 from albert.api.docs.openapi import describe_raw_routes
 from albert.api.docs.page import render
 from albert.api.errors import Problem, problem_of
+from albert.api.features.accounts import routes as accounts
 from albert.api.features.chats import routes as chats
 from albert.api.features.directory import routes as directory
 from albert.api.features.feedback import routes as feedback
@@ -23,6 +24,7 @@ from albert.api.features.search import routes as search
 from albert.api.features.streams import generating
 from albert.api.features.streams import routes as streams
 from albert.api.features.streams.hub import Hub
+from albert.api.features.tokens import routes as tokens
 from albert.api.in_flight import InFlight
 from albert.api.services import Services
 from albert.domain.errors import AlbertError
@@ -36,8 +38,6 @@ _ABOUT = (
 class Web(FastAPI):
     """FastAPI, whose description tells of the raw routes too."""
 
-    background: Background
-
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
             self.openapi_schema = describe_raw_routes(super().openapi())
@@ -47,10 +47,8 @@ class Web(FastAPI):
 def build_web(services: Services, in_flight: InFlight, hub: Hub, *, version: str) -> Web:
     # FastAPI's own documentation pages load scripts from elsewhere, which a closed network lacks
     web = Web(title="Albert", description=_ABOUT, version=version, docs_url=None, redoc_url=None)
-    web.background = Background()
     web.state.services = services
     web.state.in_flight = in_flight
-    web.state.background = web.background
     web.state.hub = hub
     web.include_router(health.public)
     web.include_router(search.private)
@@ -62,6 +60,9 @@ def build_web(services: Services, in_flight: InFlight, hub: Hub, *, version: str
     web.include_router(streams.private)
     web.include_router(feedback.private)
     web.include_router(privacy.private)
+    web.include_router(accounts.public)
+    web.include_router(accounts.private)
+    web.include_router(tokens.private)
     web.add_api_route("/docs", _read_docs, include_in_schema=False)
     web.add_exception_handler(Problem, _answer_problem)
     web.add_exception_handler(AlbertError, _answer_problem)
@@ -84,12 +85,13 @@ def _answer_problem(_request: Request, error: Exception) -> JSONResponse:
     return JSONResponse(problem.detail(), problem.status, headers)
 
 
-def _answer_invalid(_request: Request, error: Exception) -> JSONResponse:
-    """Say which field is wrong, not what it holds: it may be a secret, or no JSON at all."""
+def _answer_invalid(_request: Request, error: Exception) -> Response:
+    """Say what is wrong with a body, without the body: a password may be in it."""
     if not isinstance(error, RequestValidationError):
-        raise error
-    mistakes = [{name: one[name] for name in ("type", "loc", "msg")} for one in error.errors()]
-    return JSONResponse({"detail": mistakes}, 422)
+        raise error  # FastAPI only calls this for that class
+    told = [{key: one[key] for key in ("type", "loc", "msg")} for one in error.errors()]
+    body = json.dumps({"detail": told})  # in ASCII: names of fields may not be UTF-8
+    return Response(body, 422, media_type="application/json")
 
 
 def _answer_refusal(_request: Request, error: Exception) -> JSONResponse:

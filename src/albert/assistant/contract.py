@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from albert.domain.conversation import Message, Sampling
+from albert.domain.conversation import Circumstances, Message, Sampling
 from albert.domain.documents import Chunk
 from albert.guard.contract import CHECKS, Check, Finding
 from albert.index.contract import EVERYTHING, Filter
@@ -25,6 +25,7 @@ class Question:
     limit: int = 5
     mode: str = "rag"
     sampling: Sampling = Sampling()
+    circumstances: Circumstances = Circumstances()
     checks: frozenset[Check] = CHECKS
     """What is checked of an answer that a model writes; quotes need no check."""
 

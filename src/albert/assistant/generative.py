@@ -50,6 +50,7 @@ class ModelAnswerer:
             passages=[hit.chunk for hit in hits],
             history=question.history,
             mode=question.mode,
+            circumstances=question.circumstances,
             window=self._chat.window - kept,
             count=self._chat.count,
         )

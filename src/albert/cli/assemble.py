@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from albert.api.database.engine import Database
+from albert.api.features.accounts.names import email_of, username_of
 from albert.api.features.accounts.passwords import hash_password
 from albert.api.features.tokens.first_admin import FirstAdmin, ensure_first_admin
 from albert.api.features.tokens.gate import DatabaseGate
-from albert.api.keys import digest_of
+from albert.api.keys import KEY_FILE, digest_of
 from albert.api.mail.drivers import mailer_of
 from albert.api.secrets import secret_key
 from albert.api.services import Policy, Services, SourceStatus, Status, Upstream
 from albert.bootstrap import Albert, Models
-from albert.domain.errors import SearchError
+from albert.cli.console import say
+from albert.domain.errors import PasswordInvalid, SearchError, SettingInvalid
 from albert.index.contract import Coverage
 
 
@@ -21,7 +23,11 @@ def services(one: Albert, models: Models, database: Database, key: str) -> Servi
 
     async def warm() -> None:
         await database.open()
-        await ensure_first_admin(database, first_admin(one), digest_of(key))
+        if not await ensure_first_admin(database, first_admin(one), digest_of(key)):
+            say(
+                f"La clé de {one.home.secrets / KEY_FILE} a été révoquée : elle n'ouvre plus rien. "
+                "Supprimez ce fichier, puis relancez « albert up » : une autre sera créée."
+            )
         await one.embedder.warm_up()
         one.engine.coverage()
 
@@ -63,13 +69,23 @@ def policy(one: Albert) -> Policy:
 
 
 def first_admin(one: Albert) -> FirstAdmin:
+    """Return the administrator of the settings.
+
+    Raises:
+        SettingInvalid: no account can be called so, or have that password.
+    """
     settings = one.settings
     password = settings.first_admin_password.get_secret_value()
-    return FirstAdmin(
-        username=settings.first_admin_username,
-        email=settings.first_admin_email,
-        password_hash=hash_password(password) if password else None,
-    )
+    try:
+        return FirstAdmin(
+            username=username_of(settings.first_admin_username),
+            email=email_of(settings.first_admin_email),
+            password_hash=hash_password(password) if password else None,
+        )
+    except ValueError as error:
+        raise SettingInvalid(f"FIRST_ADMIN_USERNAME ou FIRST_ADMIN_EMAIL : {error}") from None
+    except PasswordInvalid as error:
+        raise SettingInvalid(f"FIRST_ADMIN_PASSWORD : {error}") from None
 
 
 def status(one: Albert, models: Models) -> Status:

@@ -43,6 +43,7 @@ VERBS = {
     "whitelist": Verb(
         "whitelist", "app", "Les adresses connues : les apprendre, vérifier un texte."
     ),
+    "user": Verb("user", "app", "Les comptes et les jetons : créer, accepter, lister, révoquer."),
     "eval": Verb("evaluate", "app", "Mesurer ce qu'Albert trouve et répond."),
 }
 

@@ -45,7 +45,7 @@ _FOUND = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-_DIGIT_BEFORE = re.compile(r"\d[ \u00a0\u202f\u2009./\u2010\u2011-]\Z")
+_NUMBER_BEFORE = re.compile(r"(?<![^\W_])\d{1,15}[ \u00a0\u202f\u2009./\u2010\u2011-]\Z")
 _TRAILING = frozenset(f"{_SENTENCE}_\\")
 _MAIL_EDGE = "._+-"
 
@@ -68,13 +68,12 @@ class Address:
 
 def addresses(text: str, start: int = 0) -> Iterator[Address]:
     """Yield what is an address in ``text`` from ``start``, in order; what precedes is context."""
-    after_number = -1
+    after = -1
     for found in _FOUND.finditer(text, start):
         group = str(found.lastgroup)
-        if group in ("long", "short"):
-            if not _is_number(text, found, after_number):
-                continue
-            after_number = found.end() + 1
+        if group in ("long", "short") and not _is_number(text, found, after):
+            continue
+        after = found.end() + 1
         yield _address(group, found)
 
 
@@ -97,10 +96,10 @@ def core(written: str) -> str:
     return written[:end]
 
 
-def _is_number(text: str, found: re.Match[str], after_number: int) -> bool:
+def _is_number(text: str, found: re.Match[str], after: int) -> bool:
     """Whether digits are a telephone number, and not the end of a longer number."""
     start, end = found.span()
-    if start != after_number and _DIGIT_BEFORE.search(text, max(0, start - 2), start):
+    if start != after and _NUMBER_BEFORE.search(text, max(0, start - 16), start):
         return False
     if found.lastgroup == "long":
         return phones.is_grouped(found[0])

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from albert.domain.conversation import Message
+from albert.domain.conversation import Circumstances, Message
 from albert.domain.documents import Chunk
 
 
@@ -26,6 +26,7 @@ class Prompter(Protocol):
         passages: Sequence[Chunk] = (),
         history: Sequence[Message] = (),
         mode: str = "rag",
+        circumstances: Circumstances = Circumstances(),
         window: int,
         count: Callable[[str], int],
     ) -> Prompt:

@@ -30,6 +30,8 @@ class Variables:
     context: str = ""
     links: str = ""
     institution: str = ""
+    operators: Sequence[str] = ()
+    themes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,14 +10,17 @@ from albert.domain.documents import Chunk
 # every tag, ours and those of chat templates (<|im_start|>, </s>, <<SYS>>, <start_of_turn>),
 # begins so; what is left alone is a comparison: "< 25 ans", "<= 3", "<3"
 _OPENING = re.compile(r"[<＜﹤](?!\s*[=\d])")
-# control words of Mistral's templates; other square brackets are links and notes of the sheets
+# control words of Mistral's and EXAONE's templates; other brackets are links and notes of sheets
 _BRACKET = re.compile(
     r"\[(?=\s*/?\s*(?:INST|SYS|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS"
     r"|TOOL_CONTENT|ARGS|CALL_ID|THINK|MODEL_SETTINGS|PREFIX|MIDDLE|SUFFIX|IMG|IMG_END"
-    r"|IMG_BREAK|AUDIO|BEGIN_AUDIO)\s*\])",
+    r"|IMG_BREAK|AUDIO|BEGIN_AUDIO)\s*\]|\s*\|[^|\]\n]{0,40}\|\s*\])",
     re.IGNORECASE,
 )
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\u2060\ufeff]")
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u061c\u180e\u200b-\u200f\u202a-\u202e"
+    r"\u2060-\u206f\ufeff\U000e0000-\U000e007f]"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from albert.domain.conversation import Message
+from albert.domain.conversation import Circumstances, Message
 from albert.domain.documents import Chunk
 from albert.prompt.budget import fitting
 from albert.prompt.contract import Prompt
 from albert.prompt.modes import Variables, built_in_modes, mode_named
-from albert.prompt.quotation import neutral, quoted
+from albert.prompt.quotation import neutral, neutral_attribute, quoted
 
 
 class TemplatePrompter:
@@ -29,6 +29,7 @@ class TemplatePrompter:
         passages: Sequence[Chunk] = (),
         history: Sequence[Message] = (),
         mode: str = "rag",
+        circumstances: Circumstances = Circumstances(),
         window: int,
         count: Callable[[str], int],
     ) -> Prompt:
@@ -42,7 +43,15 @@ class TemplatePrompter:
 
         def compose(kept: int) -> tuple[Message, Message]:
             variables = Variables(
-                query=query, search_query=query, chunks=shown[:kept], limit=len(shown)
+                query=query,
+                search_query=query,
+                chunks=shown[:kept],
+                limit=len(shown),
+                context=neutral(circumstances.context),
+                links=neutral(circumstances.links),
+                institution=neutral_attribute(circumstances.institution),
+                operators=[neutral_attribute(one) for one in circumstances.operators],
+                themes=[neutral_attribute(one) for one in circumstances.themes],
             )
             system = "\n\n".join((chosen.render("system", variables), *wishes))
             return Message("system", system), Message("user", chosen.render("user", variables))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from albert.domain.conversation import Message
+from albert.domain.conversation import Circumstances, Message
 from albert.domain.documents import Chunk
 from albert.domain.errors import RequestError
 from albert.prompt.budget import fitting
@@ -21,6 +21,7 @@ class PlainPrompter:
         passages: Sequence[Chunk] = (),
         history: Sequence[Message] = (),
         mode: str = "rag",
+        circumstances: Circumstances = Circumstances(),
         window: int,
         count: Callable[[str], int],
     ) -> Prompt:

@@ -40,7 +40,7 @@ class Database:
             max_overflow=_OVERFLOW,
             pool_timeout=_WAIT_SECONDS,
             pool_pre_ping=True,
-            hide_parameters=True,  # errors would quote what people ask
+            hide_parameters=True,  # they are names, addresses, questions: no log may have them
         )
         self._sessions = async_sessionmaker(self._engine, expire_on_commit=False)
         self.listener = Listener(uri)

@@ -1,47 +1,37 @@
-"""Mail by Mailjet, by SMTP, or to a folder."""
+"""Which driver carries our mail: Mailjet, SMTP, or a folder."""
 
 from __future__ import annotations
 
-import asyncio
-import tempfile
-from email.message import EmailMessage
 from pathlib import Path
 
-from albert.api.mail.contract import Mail, Mailer
-from albert.domain.mishaps import mishap
+from albert.api.mail.contract import Mailer
+from albert.api.mail.folder import FolderMailer
+from albert.api.mail.mailjet import MailjetAccount, MailjetMailer
+from albert.api.mail.smtp import SmtpMailer, SmtpServer
+from albert.domain.errors import SettingInvalid
 from albert.settings import Settings
 
 
 def mailer_of(settings: Settings, folder: Path) -> Mailer:
-    """Return the carrier that the settings name; without any, mail is kept in ``folder``."""
+    """Return the carrier that the settings name; without any, mail is kept in ``folder``.
+
+    Raises:
+        SettingInvalid: Mailjet has a key without its secret, or the other way round.
+    """
+    key = settings.mj_api_key.get_secret_value()
+    secret = settings.mj_api_secret.get_secret_value()
+    if bool(key) != bool(secret):
+        raise SettingInvalid("MJ_API_KEY et MJ_API_SECRET vont ensemble : donnez les deux.")
+    if key:
+        account = MailjetAccount(url=settings.mailjet_url, key=key, secret=secret)
+        return MailjetMailer(account, settings.mail_from)
+    if settings.smtp_host:
+        server = SmtpServer(
+            host=settings.smtp_host,
+            port=settings.smtp_port,
+            user=settings.smtp_user,
+            password=settings.smtp_password.get_secret_value(),
+            tls=settings.smtp_tls,
+        )
+        return SmtpMailer(server, settings.mail_from)
     return FolderMailer(folder, settings.mail_from)
-
-
-def message_of(mail: Mail, sender: str) -> EmailMessage:
-    message = EmailMessage()
-    message["From"] = sender
-    message["To"] = mail.to
-    message["Subject"] = mail.subject
-    if mail.reply_to:
-        message["Reply-To"] = mail.reply_to
-    message.set_content(mail.text)
-    return message
-
-
-class FolderMailer:
-    """Writes each message to a file of its own, for a developer to read."""
-
-    def __init__(self, folder: Path, sender: str) -> None:
-        self._folder = folder
-        self._sender = sender
-
-    async def send(self, mail: Mail) -> None:
-        await asyncio.to_thread(self._write, bytes(message_of(mail, self._sender)))
-
-    def _write(self, data: bytes) -> None:
-        try:
-            self._folder.mkdir(mode=0o700, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=self._folder, suffix=".eml", delete=False) as file:
-                file.write(data)
-        except OSError as error:
-            raise mishap(error) from error

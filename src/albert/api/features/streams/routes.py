@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from albert.api.access import InBackground, Member, Served, refusals
+from albert.api.access import Member, Served, refusals
 from albert.api.features.streams import service
 from albert.api.features.streams.schemas import ChatArchive, StreamCreate, StreamRead
 from albert.api.parameters import ChatId, Descending, Limit, ObjectId, Skip
@@ -27,9 +27,8 @@ async def create_stream_in_chat(
     chat_id: ObjectId,
     asked: StreamCreate,
     services: Served,
-    background: InBackground,
 ) -> StreamRead:
-    return await service.ask_in_chat(services, background, caller, chat_id, asked)
+    return await service.ask_in_chat(services, caller, chat_id, asked)
 
 
 @private.get("/streams", summary="Vos questions et leurs réponses")

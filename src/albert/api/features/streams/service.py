@@ -6,7 +6,6 @@ from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from albert.api.auth import Principal
-from albert.api.background import Background
 from albert.api.database.engine import Database
 from albert.api.errors import model_not_found
 from albert.api.features.chats import repository as chats
@@ -31,7 +30,6 @@ async def ask_alone(services: Services, caller: Principal, asked: StreamCreate) 
 
 async def ask_in_chat(
     services: Services,
-    background: Background,
     caller: Principal,
     chat_id: int,
     asked: StreamCreate,
@@ -49,7 +47,8 @@ async def ask_in_chat(
         title = await _continue(session, caller, chat_id, title_of(asked.query))
         stream = await repository.create(session, caller.user_id, asked, chat_id=chat_id)
     if title and services.titler is not None:
-        background.start(_entitle(services, asked.query, chat_id, was=title))
+        named = _entitle(services, asked.query, chat_id, was=title)
+        services.background.start(named, optional=True)
     return stream
 
 

@@ -12,14 +12,12 @@ from sqlalchemy import bindparam, func, select
 from albert.api.auth import Principal
 from albert.api.database.engine import Database
 from albert.api.features.accounts.changes import CHANNEL
+from albert.api.features.accounts.sessions import ALGORITHM
 from albert.api.features.accounts.tables import SignIn, User
 from albert.api.features.tokens.tables import ApiToken
 from albert.api.keys import digest_of
 from albert.domain.errors import DatabaseUnavailable, Unauthenticated
 
-_ALGORITHM = "HS256"
-_LIFE = 24 * 3600
-"""Seconds that a session lasts, by contract."""
 _MOST = 10_000
 """Tokens remembered."""
 _WITHOUT_DATABASE = 600.0
@@ -45,12 +43,6 @@ class _Known:
     seen: float
     expires: float
     """On the clock of the machine, like the JWT's own date."""
-
-
-def sign(secret: str, user_id: int, sign_in: str, *, now: float) -> str:
-    """Return the access token of a session, and of it alone."""
-    claims = {"sub": str(user_id), "jti": sign_in, "iat": int(now), "exp": int(now) + _LIFE}
-    return jwt.encode(claims, secret, algorithm=_ALGORITHM)
 
 
 class DatabaseGate:
@@ -123,7 +115,7 @@ class DatabaseGate:
             claims = jwt.decode(
                 token,
                 self._secret,
-                algorithms=[_ALGORITHM],
+                algorithms=[ALGORITHM],
                 options={"require": ["exp", "jti", "sub"]},
             )
         except jwt.PyJWTError as error:
