@@ -1,19 +1,18 @@
 """Questions and answers as they are kept and read; how answers are written is elsewhere."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 import pytest
 from people import House, house
-from sqlalchemy import event, insert, update
+from sqlalchemy import insert, update
 
-from albert.api.database.engine import Database
 from albert.api.features.streams.history import earlier_turns
 from albert.api.features.streams.packing import packed, unpacked
 from albert.api.features.streams.tables import Piece, Stream
 from albert.domain.conversation import Message
+from albert.testing.queries import queries
 
 pytestmark = pytest.mark.integration
 
@@ -32,21 +31,6 @@ async def put(one: House, stream_id: int, **values: object) -> None:
     """Write what the generation of an answer would."""
     async with one.database.session() as session:
         await session.execute(update(Stream).where(Stream.id == stream_id).values(**values))
-
-
-@contextmanager
-def statements(database: Database) -> Iterator[list[str]]:
-    """Collect the queries that are sent meanwhile, but those of the connection's own life."""
-    sent: list[str] = []
-
-    def note(_c: object, _cursor: object, statement: str, *_rest: object) -> None:
-        sent.append(statement)
-
-    event.listen(database.engine.sync_engine, "before_cursor_execute", note)
-    try:
-        yield sent
-    finally:
-        event.remove(database.engine.sync_engine, "before_cursor_execute", note)
 
 
 def test_a_question_alone_is_kept_with_the_defaults(database_uri: str) -> None:
@@ -235,7 +219,7 @@ def test_somebody_elses_question_is_403_and_one_that_is_not_404(database_uri: st
 
 
 @pytest.mark.parametrize(
-    ("path", "queries"),
+    ("path", "count"),
     [
         ("/chats", 1),
         ("/streams", 1),
@@ -245,7 +229,7 @@ def test_somebody_elses_question_is_403_and_one_that_is_not_404(database_uri: st
     ],
 )
 def test_a_list_takes_as_many_queries_however_long_it_is(
-    database_uri: str, path: str, queries: int
+    database_uri: str, path: str, count: int
 ) -> None:
     async def story(one: House) -> None:
         me, stream = one.camille, 0
@@ -256,9 +240,9 @@ def test_a_list_takes_as_many_queries_however_long_it_is(
                 await me.question(chat=chat)
                 await me.post(f"/feedback/add/{stream}", {"type": "chat", "is_good": True})
         await put(one, stream, state="running")
-        with statements(one.database) as sent:
+        with queries(one.database) as sent:
             await me.get(path)
-        assert len(sent) == queries, sent
+        assert len(sent) == count, sent
 
     run(database_uri, story)
 

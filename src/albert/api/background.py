@@ -20,15 +20,21 @@ class Background:
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
+        self._optional: set[asyncio.Task[None]] = set()
 
-    def start(self, work: Coroutine[object, object, None]) -> bool:
-        """Begin a piece of work, and say whether there was room for it; its failure is logged."""
+    def start(self, work: Coroutine[object, object, None], *, optional: bool = False) -> bool:
+        """Begin a piece of work, and say whether there was room for it; its failure is logged.
+
+        What is ``optional`` is cancelled as soon as the service stops.
+        """
         if len(self._tasks) >= _MOST:
             work.close()
             _log.warning("too much work in the background", extra={"action": "background_full"})
             return False
         task = asyncio.create_task(work)
         self._tasks.add(task)
+        if optional:
+            self._optional.add(task)
         task.add_done_callback(self._done)
         return True
 
@@ -38,7 +44,9 @@ class Background:
             await asyncio.wait(self._tasks)
 
     async def close(self, seconds: float = _CLOSE_SECONDS) -> None:
-        """Give what is under way ``seconds`` to end, then cancel it."""
+        """Cancel what is optional; give the rest ``seconds`` to end, then cancel it."""
+        for task in self._optional:
+            task.cancel()
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=seconds)
             for task in late:
@@ -47,6 +55,7 @@ class Background:
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
+        self._optional.discard(task)
         error = None if task.cancelled() else task.exception()
         if isinstance(error, AlbertError):  # its message is for users: it quotes nobody
             _log.warning("%s", error, extra={"action": "background_failed"})

@@ -6,9 +6,9 @@ from sqlalchemy import delete, or_, select
 
 from albert.api.auth import Principal
 from albert.api.database.engine import Database
+from albert.api.features.accounts.attempts import clear
 from albert.api.features.accounts.changes import forget
-from albert.api.features.accounts.tables import Attempts, User
-from albert.api.keys import digest_of
+from albert.api.features.accounts.tables import User
 from albert.domain.errors import LastAdmin, Unauthenticated
 
 
@@ -32,8 +32,6 @@ async def erase(database: Database, caller: Principal) -> None:
             raise Unauthenticated
         if user.is_admin and not any(other.is_confirmed for other in users.values()):
             raise LastAdmin
-        names = {user.username, user.email}
-        guessed = [digest_of(name) for name in names | {name.lower() for name in names}]
-        await session.execute(delete(Attempts).where(Attempts.digest.in_(guessed)))
+        await clear(session, user.username, user.email)
         await session.execute(delete(User).where(User.id == user.id))
         await forget(session, user.id)

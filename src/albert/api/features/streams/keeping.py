@@ -7,13 +7,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import lz4.frame
 from sqlalchemy import Integer, cast, delete, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from albert.api.database.engine import Database
 from albert.api.database.listener import WORKERS
 from albert.api.features.streams.generation import Ending, Generation
+from albert.api.features.streams.packing import packed
 from albert.api.features.streams.tables import Piece, Stream
 from albert.domain.errors import DatabaseError, DatabaseUnavailable
 
@@ -152,7 +152,7 @@ async def keep_prompt(
         update(Stream)
         .where(Stream.id == stream_id)
         .values(
-            prompt=lz4.frame.compress(prompt.encode("utf-8", "replace")),
+            prompt=packed(prompt),
             rag_sources=list(chunks),
             search_sids=func.coalesce(Stream.search_sids, list(sids)),
         )

@@ -47,7 +47,8 @@ async def ask_in_chat(
         title = await _continue(session, caller, chat_id, title_of(asked.query))
         stream = await repository.create(session, caller.user_id, asked, chat_id=chat_id)
     if title and services.titler is not None:
-        services.background.start(_entitle(services, asked.query, chat_id, was=title))
+        named = _entitle(services, asked.query, chat_id, was=title)
+        services.background.start(named, optional=True)
     return stream
 
 
