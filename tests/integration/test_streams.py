@@ -8,11 +8,12 @@ from typing import Any
 
 import orjson
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from starlette.types import Message
 
 from albert.api.app import Application, create_app
 from albert.api.database.engine import Database
+from albert.api.features.accounts.tables import User
 from albert.api.features.streams.tables import Piece, Stream
 from albert.api.services import Policy
 from albert.domain.errors import ModelUnreachable
@@ -425,6 +426,60 @@ async def scene_again(uri: str) -> AsyncIterator[Database]:
         yield services.database
     finally:
         await app.close()
+
+
+def test_a_silent_model_is_covered_by_heartbeats(database_uri: str) -> None:
+    async def play() -> None:
+        async with scene(database_uri) as here:
+            [app] = here.apps
+            app.hub.beat = 0.05
+            reader = here.read(await here.stream())
+            await until(lambda: reader.comments >= 3)
+            assert reader.status == 200
+            here.answerer.say("Enfin")
+            here.answerer.end()
+            await reader.finished()
+            assert reader.text == "Enfin"
+
+    asyncio.run(play())
+
+
+def test_a_service_that_stops_closes_its_answers_as_interrupted(database_uri: str) -> None:
+    async def play() -> None:
+        async with scene(database_uri) as here:
+            [app] = here.apps
+            stream_id = await here.stream()
+            reader = here.read(stream_id)
+            here.answerer.say("Le début")
+            await until(lambda: reader.text == "Le début")
+            app.drain()  # which leaves no time here
+            await app.idle()
+            await reader.finished()
+            assert reader.last["state"] == "interrupted"
+            assert (await here.kept(stream_id)).response == "Le début"
+            late = here.read(await here.stream())
+            await late.finished()
+            assert late.status == 503
+
+    asyncio.run(play())
+
+
+def test_an_account_erased_in_mid_answer_stops_the_model(database_uri: str) -> None:
+    async def play() -> None:
+        async with scene(database_uri) as here:
+            stream_id = await here.stream()
+            reader = here.read(stream_id)
+            here.answerer.say("Le début")
+            await until(lambda: reader.text == "Le début")
+            async with here.database.session() as session:
+                await session.execute(delete(User))
+            here.answerer.say("la suite")
+            async with asyncio.timeout(2):
+                await here.answerer.closed.wait()
+            await reader.finished()
+            assert reader.text == "Le début"
+
+    asyncio.run(play())
 
 
 def test_no_connection_is_held_while_the_model_writes(database_uri: str) -> None:

@@ -41,7 +41,8 @@ class Hub:
         self._journal = Journal(database)
         self._desk = Desk(database, self._journal, count)
         self._patience = patience
-        self._beat = beat
+        self.beat = beat
+        """Seconds of silence after which readers are told that they are not forgotten."""
         self._running: dict[int, Generation] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._elsewhere = Elsewhere(database)
@@ -115,8 +116,8 @@ class Hub:
         """Yield what stands after ``position``, wherever the answer is written or kept."""
         generation = self._running.get(stream_id)
         if generation is not None:
-            return generation.read(position, beat=self._beat)
-        return self._elsewhere.read(stream_id, position, beat=self._beat)
+            return generation.read(position, beat=self.beat)
+        return self._elsewhere.read(stream_id, position, beat=self.beat)
 
     async def stop(self, stream_id: int) -> None:
         """End an answer, wherever it is written; return once it has ended, or in five seconds."""

@@ -159,9 +159,9 @@ async def keep_prompt(
     )
 
 
-async def settle(session: AsyncSession, stream_id: int, worker: int, record: Record) -> None:
-    """Keep how an answer of ours ended, and tell those who wait for it."""
-    await session.execute(
+async def settle(session: AsyncSession, stream_id: int, worker: int, record: Record) -> bool:
+    """Keep how an answer ended, if it is still ours, and tell those who wait for it."""
+    ours = (
         update(Stream)
         .where(Stream.id == stream_id, Stream.state == "running", Stream.worker == worker)
         .values(
@@ -173,9 +173,12 @@ async def settle(session: AsyncSession, stream_id: int, worker: int, record: Rec
             finished_at=func.now(),
             updated_at=func.now(),
         )
+        .returning(Stream.id)
     )
+    kept = await session.scalar(ours) is not None
     await session.execute(delete(Piece).where(Piece.stream_id == stream_id))
     await tell(session, [f"over {stream_id}"])
+    return kept
 
 
 _INTERRUPT = text(

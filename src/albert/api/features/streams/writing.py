@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 _FAR = 1 << 16
 """Characters that may wait to be kept before the model is made to wait."""
-_SETTLING = 60.0
+_SETTLING = 20.0
 """Seconds for which we try to keep how an answer ended; later, the next look at orphans does."""
 
 Ask = Callable[[], Awaitable[tuple[Answerer, Question]]]
@@ -121,26 +121,26 @@ class Writing:
         )
         try:
             async with asyncio.timeout(_SETTLING):
-                await self._keep_end(record)
+                kept = await self._keep_end(record)
         except TimeoutError:
             _log.warning("end of an answer not kept", extra={"action": "stream_not_settled"})
             generation.end(
                 Ended(state="failed", finish=_failure(problem_of(DatabaseUnavailable())))
             )
             return
-        generation.keep(generation.text.count)
+        if kept:
+            generation.keep(generation.text.count)
         generation.end(Ended(state=state, finish=finish, length=len(whole)))
 
-    async def _keep_end(self, record: Record) -> None:
+    async def _keep_end(self, record: Record) -> bool:
+        """Say whether the end was kept: not if the stream was erased, or taken for dead."""
         worker = self._desk.database.listener.worker
         while True:
             try:
                 async with self._desk.database.session() as session:
-                    await settle(session, self._generation.stream_id, worker, record)
+                    return await settle(session, self._generation.stream_id, worker, record)
             except DatabaseError:
                 await asyncio.sleep(0.5)
-            else:
-                return
 
 
 def _failure(problem: Problem) -> dict[str, Any]:
