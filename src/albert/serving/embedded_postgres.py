@@ -115,6 +115,7 @@ class EmbeddedPostgres:
         if not self._durable:
             options |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
         said = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+        log.touch(mode=0o600)
         with log.open("ab") as out:
             self._process = subprocess.Popen(  # noqa: S603 — our own program, our own arguments
                 [*_as(owner), programs / "postgres", "-D", self._data, *said],
