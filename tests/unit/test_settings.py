@@ -76,3 +76,24 @@ def test_the_data_folder_has_one_layout(tmp_path: Path) -> None:
     parts = {name: getattr(home, name) for name in ("format", "sources", "index", "logs")}
     assert parts == {name: tmp_path / name for name in parts}
     assert (home.corpus, home.lexicon) == (tmp_path / "corpus.sqlite", tmp_path / "lexicon.json")
+
+
+class TestDatabaseAddress:
+    def test_without_a_host_there_is_none(self) -> None:
+        assert load({}).database_address == ""
+
+    def test_the_parts_make_an_address_whatever_their_characters(self) -> None:
+        given = {
+            "POSTGRES_HOST": "db.exemple.fr",
+            "POSTGRES_PORT": "5433",
+            "POSTGRES_USER": "albert",
+            "POSTGRES_PASSWORD": "p@ss/w:rd",
+            "POSTGRES_DB": "conversations",
+        }
+        assert load(given).database_address == (
+            "postgresql://albert:p%40ss%2Fw%3Ard@/conversations?host=db.exemple.fr&port=5433"
+        )
+
+    def test_a_whole_address_wins_and_names_no_driver(self) -> None:
+        given = {"POSTGRES_HOST": "ignored", "POSTGRES_URI": "postgres+psycopg2://a:b@h/d"}
+        assert load(given).database_address == "postgresql://a:b@h/d"
