@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import contextmanager
 from uuid import uuid4
 
 import asyncpg
@@ -30,6 +31,19 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def database_uri(postgres: str) -> Iterator[str]:
     """A database of the test's own, its schema up to date and its tables empty."""
+    with _database(postgres) as uri:
+        yield uri
+
+
+@pytest.fixture(scope="module")
+def module_database_uri(postgres: str) -> Iterator[str]:
+    """A database for all the tests of a module."""
+    with _database(postgres) as uri:
+        yield uri
+
+
+@contextmanager
+def _database(postgres: str) -> Iterator[str]:
     name = f"test_{uuid4().hex[:12]}"
     asyncio.run(_run(postgres, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}"))
     yield postgres.replace("/postgres?", f"/{name}?")

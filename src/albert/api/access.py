@@ -50,6 +50,25 @@ class Refusal(BaseModel):
     code: str | None
 
 
+class Mistake(BaseModel):
+    type: str
+    loc: list[str | int]
+    msg: str
+
+
+class Unprocessable(BaseModel):
+    """Une demande mal formée (la liste de ses fautes), ou une valeur refusée (une phrase)."""
+
+    detail: list[Mistake] | str
+    code: str | None = None
+
+
+REFUSED_VALUE: dict[int | str, dict[str, Any]] = {
+    422: {"model": Unprocessable, "description": "Demande mal formée, ou valeur refusée"}
+}
+"""Documents a 422 that may be one of our refusals too, not only FastAPI's list."""
+
+
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Document these statuses on a router; 422 is FastAPI's own."""
     return {status: {"model": Refusal, "description": "Refus ou panne"} for status in statuses}

@@ -89,13 +89,31 @@ def _answer_invalid(_request: Request, error: Exception) -> Response:
     """Say what is wrong with a body, without the body: a password may be in it."""
     if not isinstance(error, RequestValidationError):
         raise error  # FastAPI only calls this for that class
-    told = [{key: one[key] for key in ("type", "loc", "msg")} for one in error.errors()]
-    body = json.dumps({"detail": told})  # in ASCII: names of fields may not be UTF-8
+    return _unprocessable([{key: one[key] for key in _TOLD} for one in error.errors()])
+
+
+_TOLD = ("type", "loc", "msg")
+_UNREADABLE = {
+    "type": "json_invalid",
+    "loc": ("body",),
+    "msg": "Le corps de la demande n'est pas du JSON lisible : il faut du JSON en UTF-8.",
+}
+_ELSEWHERE = {
+    404: "Rien ne répond à cette adresse : la liste est à l'adresse /docs.",
+    405: "Cette adresse ne s'appelle pas ainsi : la liste est à l'adresse /docs.",
+}
+
+
+def _unprocessable(mistakes: list[dict[str, Any]]) -> Response:
+    body = json.dumps({"detail": mistakes})  # in ASCII: names of fields may not be UTF-8
     return Response(body, 422, media_type="application/json")
 
 
-def _answer_refusal(_request: Request, error: Exception) -> JSONResponse:
-    """Give what FastAPI itself refuses (a body that is not JSON) the form of our refusals."""
+def _answer_refusal(_request: Request, error: Exception) -> Response:
+    """Give what FastAPI itself refuses the form of our refusals, and words in French."""
     if not isinstance(error, HTTPException):
         raise error
-    return JSONResponse({"detail": error.detail, "code": None}, error.status_code, error.headers)
+    if error.status_code == 400 and isinstance(error.__cause__, ValueError | RecursionError):
+        return _unprocessable([_UNREADABLE])  # not UTF-8, too deep, or a number without end
+    said = _ELSEWHERE.get(error.status_code, error.detail)
+    return JSONResponse({"detail": said, "code": None}, error.status_code, error.headers)

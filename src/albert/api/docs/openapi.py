@@ -102,7 +102,7 @@ def _operation(route: _Route, prefix: str) -> Json:
 def _content(route: _Route) -> Json:
     content: Json = {"application/json": {"schema": _schema(route.answer)}}
     if route.streams:
-        content["text/event-stream"] = {"schema": {"type": "string"}}
+        content["text/event-stream"] = {}  # no schema tells of a sequence of events
     return content
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from albert.api.access import Admin, Member, Served, refusals
+from albert.api.access import REFUSED_VALUE, Admin, Member, Served, refusals
 from albert.api.features.accounts import resets, service
 from albert.api.features.accounts.schemas import (
     Account,
@@ -35,7 +35,7 @@ async def knows_organization(services: Services, identifier: str, name: str) -> 
     return any((one.id, one.name) == (identifier, name) for one in known)
 
 
-@public.post("/user/me", summary="Demande un compte", responses=refusals(400))
+@public.post("/user/me", summary="Demande un compte", responses={**refusals(400), **REFUSED_VALUE})
 async def sign_up(asked: SignUp, services: Served) -> Said:
     await service.sign_up(
         services.database,
@@ -86,7 +86,11 @@ async def send_reset_password_email(asked: ResetAsked, services: Served) -> Said
     return Said(msg="Si cette adresse a un compte, un lien vient de lui être envoyé.")
 
 
-@public.post("/reset_password", summary="Choisit un mot de passe", responses=refusals(400))
+@public.post(
+    "/reset_password",
+    summary="Choisit un mot de passe",
+    responses={**refusals(400), **REFUSED_VALUE},
+)
 async def reset_password(asked: ResetForm, services: Served) -> Said:
     await resets.reset(services.database, asked.token, asked.password)
     return Said(msg="Votre mot de passe est changé : connectez-vous.")

@@ -44,7 +44,7 @@ Answers = Annotated[Hub, Depends(hub_of)]
     responses={
         200: {
             "description": "Des « chat.completion.chunk » d'OpenAI, puis [DONE]",
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            "content": {"text/event-stream": {}},  # no schema tells of a sequence of events
         },
         204: {"description": "Tout a déjà été dit à ce lecteur"},
         **refusals(400, 413),
