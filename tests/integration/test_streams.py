@@ -16,7 +16,10 @@ from albert.api.database.engine import Database
 from albert.api.features.accounts.tables import User
 from albert.api.features.streams.tables import Piece, Stream
 from albert.api.services import Policy
+from albert.assistant.guarded import GuardedAnswerer
 from albert.domain.errors import ModelUnreachable
+from albert.guard.stream import AddressGuard
+from albert.guard.whitelist import Whitelist, well_known
 from albert.testing.paced import PacedAnswerer
 from albert.testing.services import ask, enrol, scripted, with_database
 from albert.wire.sse import Decoder, ServerEvent
@@ -135,10 +138,14 @@ class Scene:
 
 
 @asynccontextmanager
-async def scene(uri: str, *, workers: int = 1, resume: float = 15) -> AsyncIterator[Scene]:
+async def scene(
+    uri: str, *, workers: int = 1, resume: float = 15, guarded: bool = False
+) -> AsyncIterator[Scene]:
     answerer = PacedAnswerer()
+    guard = AddressGuard(lambda: Whitelist.of({"number": well_known()}))
+    speaking = GuardedAnswerer(answerer, guard) if guarded else answerer
     policy = Policy(resume_seconds=resume, drain_seconds=0)
-    served = [with_database(scripted(answerer, policy=policy), uri) for _ in range(workers)]
+    served = [with_database(scripted(speaking, policy=policy), uri) for _ in range(workers)]
     apps = [create_app(services) for services in served]
     for app in apps:
         await app.open()
@@ -510,5 +517,27 @@ def test_somebody_else_may_neither_start_nor_stop(database_uri: str) -> None:
                 (await ask(app, "GET", "/api/v2/stream/999/start", key=other)).status,
             ]
             assert statuses == [403, 403, 404]
+
+    asyncio.run(play())
+
+
+def test_links_are_verified_while_they_stream_and_what_was_found_is_kept(
+    database_uri: str,
+) -> None:
+    async def play() -> None:
+        async with scene(database_uri, guarded=True) as here:
+            stream_id = await here.stream()
+            reader = here.read(stream_id)
+            here.answerer.say("Voir https://faux.exe", "mple/rsa ", "ou le 3939.")
+            here.answerer.end()
+            await reader.finished()
+
+            assert reader.text == "Voir [URL MASQUÉE] ou le 3939."
+            [finding] = reader.last["findings"]
+            assert finding["found"] == "https://faux.exemple/rsa"
+            kept = await here.kept(stream_id)
+            assert kept.response == reader.text
+            assert kept.finish is not None
+            assert kept.finish["findings"] == [finding]
 
     asyncio.run(play())
