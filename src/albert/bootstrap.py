@@ -16,6 +16,7 @@ from albert.assistant.extractive import ExtractiveAnswerer
 from albert.assistant.generative import ModelAnswerer
 from albert.assistant.guarded import GuardedAnswerer
 from albert.assistant.scope import LearnedScope, Scope
+from albert.assistant.titles import ModelTitler, Titler
 from albert.corpus.build import Inputs
 from albert.corpus.catalog import DATASETS
 from albert.corpus.current import Corpus
@@ -115,6 +116,8 @@ class Models:
     answerers: Mapping[str, Answerer]
     default: str
     served: tuple[Served, ...]
+    titler: Titler | None = None
+    """Entitles a question, where a language model is there to do it."""
 
 
 class Albert:
@@ -253,7 +256,12 @@ class Albert:
                 self.retriever, TemplatePrompter(), chat, newest=self.corpus.newest
             )
             guarded = GuardedAnswerer(answerer, AddressGuard(self.whitelist.current))
-            yield Models({served.name: guarded, EXTRACTIVE: extractive}, served.name, (served,))
+            yield Models(
+                {served.name: guarded, EXTRACTIVE: extractive},
+                served.name,
+                (served,),
+                ModelTitler(chat).title,
+            )
 
     async def _served(self, wanted: str, stack: AsyncExitStack) -> Served:
         settings = self.settings

@@ -20,9 +20,13 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from albert.api import access
 from albert.api.app import create_app
 from albert.api.docs.openapi import describe_raw_routes
+from albert.api.features.chats.tables import Chat
+from albert.api.features.feedback.tables import Feedback
+from albert.api.features.streams import repository as streams
+from albert.api.features.streams.schemas import StreamCreate
 from albert.api.features.tokens import service as tokens
 from albert.testing.queries import checked_out
-from albert.testing.services import ask, enrol, scripted
+from albert.testing.services import PASSPORT, ask, enrol, scripted
 
 pytestmark = pytest.mark.integration
 
@@ -76,14 +80,65 @@ async def a_model(_served: Served, _owner: int) -> dict[str, str]:
     return {"model": "albert-extractif"}
 
 
+async def a_chat(served: Served, owner: int) -> dict[str, str]:
+    async with served.database.session() as session:
+        chat = Chat(user_id=owner, chat_type="qa")
+        session.add(chat)
+        await session.flush()
+        return {"chat_id": str(chat.id)}
+
+
+ASKED = {"model_name": "albert-extractif", "query": "Combien ?"}
+
+
+async def a_stream(served: Served, owner: int) -> dict[str, str]:
+    async with served.database.session() as session:
+        asked = StreamCreate.model_validate(ASKED)
+        return {"stream_id": str((await streams.create(session, owner, asked)).id)}
+
+
+async def an_opinion(served: Served, owner: int) -> dict[str, str]:
+    named = await a_stream(served, owner)
+    async with served.database.session() as session:
+        opinion = Feedback(
+            stream_id=int(named["stream_id"]), user_id=owner, type="chat", is_good=True
+        )
+        session.add(opinion)
+        await session.flush()
+        return {"feedback_id": str(opinion.id)}
+
+
+async def a_chunk(_served: Served, _owner: int) -> dict[str, str]:
+    return {"hash": PASSPORT.id}
+
+
+async def a_sheet(_served: Served, _owner: int) -> dict[str, str]:
+    return {"sid": "F14929", "sid:path": "F14929"}
+
+
+GOOD = {"type": "chat", "is_good": True}
+
 OBJECTS: Mapping[str, Object] = {
+    "/api/v2/chat/{chat_id}": Object(a_chat, body={"chat_name": "Passeport"}),
+    "/api/v2/chat/delete/{chat_id}": Object(a_chat),
+    "/api/v2/chat/archive/{chat_id}": Object(a_chat),
+    "/api/v2/stream/chat/{chat_id}": Object(a_chat, body=ASKED),
+    "/api/v2/stream/{stream_id}": Object(a_stream),
+    # to start is to have an answer written: for its owner alone
+    "/api/v2/stream/{stream_id}/start": Object(a_stream, admin=403),
+    "/api/v2/stream/{stream_id}/stop": Object(a_stream),
+    "/api/v2/feedback/add/{stream_id}": Object(a_stream, body=GOOD),
+    "/api/v2/feedback/{feedback_id}": Object(an_opinion),
+    "/api/v2/feedback/delete/{feedback_id}": Object(an_opinion),
+    "/api/v2/get_chunk/{hash}": Object(a_chunk, others=200),
+    "/api/v2/get_sheet/{sid:path}": Object(a_sheet, others=200),
     # a token is found among one's own alone: whether another has it is not said
     "/api/v2/user/token/{token}": Object(a_token, others=404, admin=404),
     # nobody's: everybody may read it
     "/v1/models/{model}": Object(a_model, others=200),
     "/api/v1/models/{model}": Object(a_model, others=200),
 }
-"""For chats, streams and feedback, ``Object(make)``: others 403, an admin reads, changes none."""
+"""What the paths name: others get 403, an admin reads, changes none."""
 
 
 def needs(dependant: Dependant) -> str:
@@ -143,6 +198,10 @@ async def status(served: Served, route: Route, path: str, key: str | None, body:
     sent = None if route.method == "GET" else body
     answered = await ask(served.app, route.method, path, sent, key=key)
     await served.services.background.wait()
+    for _ in range(100):  # an answer that was begun goes on after the last byte, for an instant
+        if not checked_out(served.database):
+            break
+        await asyncio.sleep(0.02)
     assert checked_out(served.database) == 0
     return answered.status
 

@@ -87,7 +87,7 @@ class TestDescription:
         assert (
             statuses.items()
             >= {
-                "indexes": common | {"400", "413", "422", "502"},
+                "indexes": common | {"400", "404", "413", "422", "502"},
                 "get_chunk/{hash}": common | {"404", "413", "422"},
                 "get_chunks": common | {"400", "413", "422"},
                 "get_sheet/{sid}": common | {"404", "413", "422"},

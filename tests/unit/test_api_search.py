@@ -138,17 +138,6 @@ class TestInstitutionFilter:
 
 
 class TestStream:
-    def test_the_sheets_found_are_told_once_each_with_the_stream(self) -> None:
-        told: list[tuple[int, Sequence[str]]] = []
-
-        async def found(stream: int, sids: Sequence[str]) -> None:
-            told.append((stream, sids))
-
-        served = replace(services(ListRetriever([PASSPORT, PASSPORT])), found=found)
-        call(served, "indexes", {"name": "chunks", "query": "passeport", "stream_id": 7})
-        call(served, "indexes", {"name": "chunks", "query": "passeport"})
-        assert told == [(7, ["F14929"])]
-
     @pytest.mark.parametrize("wrong", [0, -1, "sept", 1.5, 2**31])
     def test_a_stream_is_a_positive_number(self, wrong: object) -> None:
         body = {"name": "chunks", "query": "passeport", "stream_id": wrong}

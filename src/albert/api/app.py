@@ -14,6 +14,7 @@ from starlette.types import Message, Receive, Scope, Send
 from albert import __version__
 from albert.api.asgi import Header, ReaderLeft, Reply, header, path_of, read_body, replay
 from albert.api.errors import Problem
+from albert.api.features.privacy.purging import Purging
 from albert.api.features.streams.hub import Hub
 from albert.api.in_flight import InFlight
 from albert.api.services import Services
@@ -47,6 +48,7 @@ class Application:
             patience=services.policy.resume_seconds,
         )
         self.web = build_web(services, self.in_flight, self.hub, version=__version__)
+        self._purging = Purging(services.database, services.policy.retention_days)
         self._end: asyncio.TimerHandle | None = None
         self._dated: tuple[float, bytes] = (float("-inf"), b"")
 
@@ -54,9 +56,11 @@ class Application:
         await self._services.open()
         await self.hub.open()
         await self._passage.open()
+        self._purging.start()
 
     async def close(self) -> None:
         await self.hub.close(seconds=self._left())
+        await self._purging.stop()
         await self._passage.close()
         await self._services.background.close()
         await self._services.close()

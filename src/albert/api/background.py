@@ -12,7 +12,7 @@ _log = logging.getLogger(__name__)
 
 _MOST = 200
 """Pieces of work at once: beyond, whoever floods us is not served."""
-_CLOSE_SECONDS = 15.0
+_CLOSE_SECONDS = 5.0
 
 
 class Background:

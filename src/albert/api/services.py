@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from albert.api.auth import Gate
@@ -10,6 +10,7 @@ from albert.api.background import Background
 from albert.api.database.engine import Database
 from albert.api.mail.contract import Mailer
 from albert.assistant.contract import Answerer
+from albert.assistant.titles import Titler
 from albert.index.contract import Coverage
 from albert.inference.contract import Embedder
 from albert.retrieval.contract import Retriever
@@ -81,8 +82,7 @@ class Services:
     ``answerers`` has one entry for each model that answers from the sheets,
     ``albert-extractif`` always among them; ``upstreams`` one for each model that
     can be talked to as it is. ``status`` is called at each health check and must
-    be cheap. ``found`` is told, when a search names a stream, that stream's id and
-    the ids of the sheets found, best first. ``secret`` signs sessions. ``open`` and
+    be cheap. ``secret`` signs sessions. ``open`` and
     ``close`` run once each, around the service.
     """
 
@@ -98,7 +98,8 @@ class Services:
     secret: str = field(repr=False)
     policy: Policy = Policy()
     upstreams: Mapping[str, Upstream] = field(default_factory=dict)
-    found: Callable[[int, Sequence[str]], Awaitable[None]] | None = None
+    titler: Titler | None = None
+    """Where a model is there to entitle questions."""
     background: Background = field(default_factory=Background)
     open: Callable[[], Awaitable[None]] = _nothing
     close: Callable[[], Awaitable[None]] = _nothing

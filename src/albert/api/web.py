@@ -14,11 +14,15 @@ from albert.api.docs.openapi import describe_raw_routes
 from albert.api.docs.page import render
 from albert.api.errors import Problem, problem_of
 from albert.api.features.accounts import routes as accounts
+from albert.api.features.chats import routes as chats
 from albert.api.features.directory import routes as directory
+from albert.api.features.feedback import routes as feedback
 from albert.api.features.health import routes as health
 from albert.api.features.models import routes as models
+from albert.api.features.privacy import routes as privacy
 from albert.api.features.search import routes as search
 from albert.api.features.streams import generating
+from albert.api.features.streams import routes as streams
 from albert.api.features.streams.hub import Hub
 from albert.api.features.tokens import routes as tokens
 from albert.api.in_flight import InFlight
@@ -55,6 +59,10 @@ def build_web(services: Services, in_flight: InFlight, hub: Hub, *, version: str
     web.include_router(accounts.public)
     web.include_router(accounts.private)
     web.include_router(tokens.private)
+    web.include_router(chats.private)
+    web.include_router(streams.private)
+    web.include_router(feedback.private)
+    web.include_router(privacy.private)
     web.add_api_route("/docs", _read_docs, include_in_schema=False)
     web.add_exception_handler(Problem, _answer_problem)
     web.add_exception_handler(AlbertError, _answer_problem)

@@ -51,6 +51,7 @@ def services(one: Albert, models: Models, database: Database, key: str) -> Servi
             s.name: Upstream(base_url=s.base_url, model=s.model, key=s.key, extra=s.extra)
             for s in models.served
         },
+        titler=models.titler,
         open=warm,
         close=close,
     )

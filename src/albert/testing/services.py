@@ -224,11 +224,12 @@ async def ask(
 
 
 def _scope(method: str, path: str, headers: Mapping[str, str]) -> Scope:
+    path, _, query = path.partition("?")
     return {
         "type": "http",
         "method": method,
         "path": path,
-        "query_string": b"",
+        "query_string": query.encode(),
         "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
         "http_version": "1.1",
         "scheme": "http",

@@ -7,15 +7,16 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from albert.api.database.tables import Numbered, Table
 from albert.api.features.accounts.tables import User
-from albert.api.features.streams.tables import Stream
 
 
 class Feedback(Numbered, Table):
-    """At most one for each stream."""
+    """At most one for each stream; streams know their feedback, hence the key by its name."""
 
     __tablename__ = "feedbacks"
 
-    stream_id: Mapped[int] = mapped_column(ForeignKey(Stream.id, ondelete="CASCADE"), unique=True)
+    stream_id: Mapped[int] = mapped_column(
+        ForeignKey("streams.id", ondelete="CASCADE"), unique=True
+    )
     user_id: Mapped[int] = mapped_column(ForeignKey(User.id, ondelete="CASCADE"), index=True)
     type: Mapped[str]
     is_good: Mapped[bool | None]

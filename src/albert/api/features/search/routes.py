@@ -18,6 +18,7 @@ from albert.api.features.search.documents import (
 )
 from albert.api.features.search.schemas import Chunks, SearchQuery, Sheets
 from albert.api.features.search.service import search, sheets_of
+from albert.api.features.streams.found import keep_found
 from albert.domain.errors import SheetNotFound
 from albert.retrieval.library import Library
 
@@ -31,12 +32,14 @@ private = APIRouter(
 @private.post(
     "/indexes",
     summary="Cherche dans les fiches, du meilleur document au moins bon",
-    responses=refusals(400, 502),
+    responses=refusals(400, 404, 502),
 )
-async def search_index(
-    _caller: Member, asked: SearchQuery, services: Served
-) -> list[FoundDocument]:
-    return await search(services, asked)
+async def search_index(caller: Member, asked: SearchQuery, services: Served) -> list[FoundDocument]:
+    documents = await search(services, asked)
+    if asked.stream_id is not None:
+        sids = list(dict.fromkeys(document.sid for document in documents))
+        await keep_found(services.database, caller, asked.stream_id, sids)
+    return documents
 
 
 @private.get("/get_chunk/{hash}", summary="Un extrait", responses=refusals(404))

@@ -34,8 +34,6 @@ async def search(services: Services, asked: SearchQuery) -> list[FoundDocument]:
     question = checked(asked.query)
     where = await _filter(services.library, asked)
     hits = [] if where is None else await _hits(services, asked, question, where)
-    if asked.stream_id is not None and services.found is not None:
-        await services.found(asked.stream_id, list(dict.fromkeys(h.chunk.sheet for h in hits)))
     return await described(services.library, hits)
 
 

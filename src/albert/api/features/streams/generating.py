@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Request, Response
@@ -12,12 +12,16 @@ from albert.api.access import Member, Served, refusals
 from albert.api.auth import Principal
 from albert.api.database.engine import Database
 from albert.api.errors import INVALID, Problem
+from albert.api.features.ownership.rules import check_owner
+from albert.api.features.streams import service
 from albert.api.features.streams.events import AT_END, EventStream
 from albert.api.features.streams.generation import Ended
 from albert.api.features.streams.hub import Hub
 from albert.api.features.streams.question import ask
+from albert.api.features.streams.schemas import StreamRead
 from albert.api.features.streams.tables import Stream
-from albert.domain.errors import NotOwner, ObjectNotFound
+from albert.api.parameters import ObjectId
+from albert.domain.errors import ObjectNotFound
 from albert.wire.openai import Completion
 
 private = APIRouter(
@@ -48,12 +52,12 @@ Answers = Annotated[Hub, Depends(hub_of)]
 )
 async def start_stream(
     caller: Member,
-    stream_id: int,
+    stream_id: ObjectId,
     services: Served,
     hub: Answers,
     last_event_id: Annotated[str, Header(description="Le dernier événement reçu")] = "",
 ) -> Response:
-    model = await _owned(services.database, stream_id, caller)
+    model, asked = await _owned(services.database, stream_id, caller)
     if last_event_id == AT_END:
         return Response(status_code=204)
     position = int(last_event_id) if last_event_id.isdecimal() else 0
@@ -63,34 +67,35 @@ async def start_stream(
     if isinstance(first, Ended) and first.state == "failed" and not first.length and not position:
         await events.aclose()
         raise _problem(first)
-    completion = Completion(f"chatcmpl-{stream_id}", int(time.time()), model)
+    completion = Completion(f"chatcmpl-{stream_id}", int(asked.timestamp()), model)
     return EventStream(first, events, completion, resumed=position > 0)
 
 
 @private.post("/stream/{stream_id}/stop", summary="Arrête la réponse, chez le modèle aussi")
 async def stop_stream(
-    caller: Member, stream_id: int, services: Served, hub: Answers
-) -> dict[str, int]:
+    caller: Member, stream_id: ObjectId, services: Served, hub: Answers
+) -> StreamRead:
     await _owned(services.database, stream_id, caller)
     await hub.stop(stream_id)
-    return {"id": stream_id}
+    return await service.read(services.database, caller, stream_id)
 
 
-async def _owned(database: Database, stream_id: int, caller: Principal) -> str:
-    """Return the model that the caller's own stream names.
+async def _owned(database: Database, stream_id: int, caller: Principal) -> tuple[str, datetime]:
+    """Return the model that the caller's own stream names, and when it was asked.
 
     Raises:
         ObjectNotFound, NotOwner
     """
     async with database.session() as session:
-        named = select(Stream.user_id, Stream.model_name).where(Stream.id == stream_id)
+        named = select(Stream.user_id, Stream.model_name, Stream.created_at).where(
+            Stream.id == stream_id
+        )
         row = (await session.execute(named)).one_or_none()
     if row is None:
         raise ObjectNotFound
-    user_id, model = row
-    if user_id != caller.user_id:
-        raise NotOwner
-    return model
+    user_id, model, asked = row
+    check_owner(caller, user_id)
+    return model, asked
 
 
 def _problem(ended: Ended) -> Problem:

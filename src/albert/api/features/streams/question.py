@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from albert.api.errors import model_not_found
+from albert.api.features.chats.tables import Chat
+from albert.api.features.streams.history import earlier_turns
 from albert.api.features.streams.tables import Stream
 from albert.api.services import Services
 from albert.assistant.contract import Answerer, Question
-from albert.domain.conversation import Message, Sampling
+from albert.domain.conversation import Circumstances, Message, Sampling
 from albert.domain.documents import SheetId, SourceName
 from albert.domain.errors import ObjectNotFound
 from albert.guard.contract import CHECKS
@@ -27,14 +29,18 @@ async def ask(services: Services, stream_id: int) -> tuple[Answerer, Question]:
         stream = await session.get(Stream, stream_id)
         if stream is None:
             raise ObjectNotFound
+        chat = await session.get(Chat, stream.chat_id) if stream.chat_id is not None else None
         history: tuple[Message, ...] = ()
+        if chat is not None and stream.with_history is not False:
+            history = await earlier_turns(session, chat.id, stream_id)
     answerer = services.answerers.get(stream.model_name)
     if answerer is None:
         raise model_not_found(stream.model_name, tuple(services.answerers))
-    return answerer, question(stream, history)
+    return answerer, question(stream, chat, history)
 
 
-def question(stream: Stream, history: tuple[Message, ...]) -> Question:
+def question(stream: Stream, chat: Chat | None, history: tuple[Message, ...]) -> Question:
+    """A chat's own questions and answers come before, unless the stream says otherwise."""
     return Question(
         text=stream.query,
         history=history,
@@ -46,5 +52,12 @@ def question(stream: Stream, history: tuple[Message, ...]) -> Question:
         limit=stream.limit or _DEFAULT.limit,
         mode=stream.mode or _DEFAULT.mode,
         sampling=Sampling(temperature=stream.temperature),
+        circumstances=Circumstances(
+            context=stream.context,
+            links=stream.links,
+            institution=stream.institution,
+            operators=tuple(chat.operators) if chat else (),
+            themes=tuple(chat.themes) if chat else (),
+        ),
         checks=CHECKS if stream.postprocessing is None else CHECKS & set(stream.postprocessing),
     )

@@ -12,7 +12,7 @@ from albert.api.features.accounts.tables import User
 
 
 class AdminRead(Table):
-    """An admin read somebody's object; it goes with the account of the one who was read."""
+    """An admin read somebody's object; it goes with the account of who was read."""
 
     __tablename__ = "admin_reads"
 
