@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TypeVar
 from urllib.parse import quote
+from weakref import WeakSet
 
 import aiohttp
 import orjson
@@ -37,6 +38,7 @@ class Connection:
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._reading = aiohttp.ClientTimeout(total=None, connect=timeout, sock_read=silence)
         self._session: aiohttp.ClientSession | None = None
+        self._sources: WeakSet[EventSource] = WeakSet()
         self._closed = False
 
     def __repr__(self) -> str:
@@ -109,11 +111,15 @@ class Connection:
         if reply is None:
             raise self._unreachable(why)
         _check(*reply)
-        return EventSource(reply[0], self._unreachable)
+        source = EventSource(reply[0], self._unreachable)
+        self._sources.add(source)
+        return source
 
     async def close(self) -> None:
         """Close the connections; nothing can be asked any more."""
         self._closed = True
+        for source in tuple(self._sources):
+            source.close()
         if self._session is not None:
             await self._session.close()
             self._session = None

@@ -113,9 +113,9 @@ class AsyncStreams:
         """Return the answer, to be read: as it is written, or again once it was."""
         return AsyncAnswerStream(self._connection, stream_id, delays=self._delays)
 
-    async def stop(self, stream_id: int) -> None:
+    async def stop(self, stream_id: int) -> Stream:
         """Have the answer stopped, on the model's side too; what was written is kept."""
-        await self._connection.ask("POST", f"/stream/{stream_id}/stop")
+        return await self._connection.read(Stream, "POST", f"/stream/{stream_id}/stop")
 
     async def read(self, stream_id: int) -> Stream:
         return await self._connection.read(Stream, "GET", f"/stream/{stream_id}")

@@ -263,7 +263,7 @@ class Organization:
 
 @cache
 def _adapter(kind: Hashable) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+    return TypeAdapter(cast("type[Any]", kind))
 
 
 def read(kind: type[T], body: bytes) -> T:

@@ -7,10 +7,9 @@ from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
-from albert.client.connection import Connection, EventSource
-from albert.client.errors import AnswerCut, AnswerFailed, ApiError, ServiceUnreachable
+from albert.client.errors import AnswerCut, AnswerFailed, ApiError, ReplyInvalid, ServiceUnreachable
 from albert.client.forms import Answer, Citation, Finding, read
 from albert.wire.sse import Decoder, ServerEvent
 
@@ -66,6 +65,27 @@ class _Event:
         return any(choice.finish_reason is not None for choice in self.choices)
 
 
+class Source(Protocol):
+    """Bytes of events, as they come."""
+
+    @property
+    def nothing_left(self) -> bool:
+        """Whether everything was heard before."""
+
+    async def read(self) -> bytes:
+        """Return at least one byte; raise ``ServiceUnreachable`` where no more come."""
+
+    def close(self) -> None: ...
+
+
+class Service(Protocol):
+    """What reading an answer needs of a connection."""
+
+    async def events(self, path: str, last_event_id: str) -> Source: ...
+
+    async def ask(self, method: str, path: str) -> bytes: ...
+
+
 class AsyncAnswerStream:
     """The pieces of one answer, in order, none twice and none missing.
 
@@ -74,14 +94,14 @@ class AsyncAnswerStream:
     """
 
     def __init__(
-        self, connection: Connection, stream_id: int, *, delays: tuple[float, ...] = DELAYS
+        self, service: Service, stream_id: int, *, delays: tuple[float, ...] = DELAYS
     ) -> None:
         self.id = stream_id
-        self._connection = connection
+        self._service = service
         self._delays = delays
         self._lost = 0
         """Connections lost since the last piece."""
-        self._source: EventSource | None = None
+        self._source: Source | None = None
         self._decoder = Decoder()
         self._said: list[str] = []
         self._position = 0
@@ -144,7 +164,7 @@ class AsyncAnswerStream:
 
     async def stop(self) -> None:
         """Have the answer stopped, on the model's side too; what was written can still be read."""
-        await self._connection.ask("POST", f"/stream/{self.id}/stop")
+        await self._service.ask("POST", f"/stream/{self.id}/stop")
 
     async def close(self) -> None:
         """Stop reading. The service writes on for some seconds, in case its reader comes back."""
@@ -176,6 +196,9 @@ class AsyncAnswerStream:
                     self._hear(event)
         except ServiceUnreachable as lost:
             await self._lose(str(lost))
+        except ReplyInvalid:
+            self._hang_up()
+            raise
         except ApiError as refused:
             if refused.status not in _PASSING or refused.code not in _PASSING_CODES:
                 raise
@@ -183,9 +206,9 @@ class AsyncAnswerStream:
         if self._over:
             self._hang_up()
 
-    async def _connect(self) -> EventSource:
+    async def _connect(self) -> Source:
         heard = str(self._position) if self._position else ""
-        self._source = await self._connection.events(f"/stream/{self.id}/start", heard)
+        self._source = await self._service.events(f"/stream/{self.id}/start", heard)
         self._decoder = Decoder()
         if self._source.nothing_left:
             self._end()
