@@ -4,7 +4,7 @@ import inspect
 
 import pytest
 
-from albert.client import Albert, AsyncAlbert, blocking
+from albert.client import Albert, AsyncAlbert, blocking, errors
 from albert.client.accounts import AsyncTokens, AsyncUsers
 from albert.client.connection import given, segment
 from albert.client.conversations import AsyncChats, AsyncFeedbacks, AsyncStreams
@@ -38,6 +38,21 @@ def test_what_one_client_does_the_other_does_with_the_same_parameters(
     assert not inspect.iscoroutinefunction(waiting)
     assert inspect.signature(waiting) == inspect.signature(getattr(core, name))
     assert waiting.__doc__ == getattr(core, name).__doc__
+
+
+KINDS = [
+    value
+    for value in vars(errors).values()
+    if isinstance(value, type) and issubclass(value, ClientError)
+]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_error_has_a_sentence_of_its_own_and_a_place_in_the_tree(
+    kind: type[ClientError],
+) -> None:
+    assert (kind.__doc__ or "").partition("\n")[0].endswith(".")
+    assert f" {kind.__name__} " in (errors.__doc__ or "")
 
 
 def test_nothing_shows_the_token() -> None:
