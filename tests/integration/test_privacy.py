@@ -4,7 +4,9 @@ import asyncio
 import io
 import zipfile
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import orjson
 import pytest
@@ -104,6 +106,19 @@ def test_an_export_opens_nothing_and_tells_of_nobody_else(database_uri: str) -> 
         said = orjson.dumps(await exported(one.camille)).decode()
         for word in ("digest", "password_hash", digest_of(one.camille.token), "chef", "voisine"):
             assert word not in said
+
+    run(database_uri, story)
+
+
+def test_an_export_has_the_sessions_of_a_person(database_uri: str) -> None:
+    async def story(one: House) -> None:
+        session_id = UUID("6f1ed002-ab55-4591-8f4c-3b1f7a2d9c10")
+        expires = datetime(2026, 1, 2, tzinfo=UTC)
+        async with one.database.session() as session:
+            opened = insert(SignIn).values(id=session_id, user_id=1, expires_at=expires)
+            await session.execute(opened)
+        [sign_in] = (await exported(one.camille))["sign_ins"]
+        assert (sign_in["id"], sign_in["expires_at"][:10]) == (str(session_id), "2026-01-02")
 
     run(database_uri, story)
 

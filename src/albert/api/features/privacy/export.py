@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from typing import IO, Any
+from uuid import UUID
 
 import orjson
 from sqlalchemy import ColumnElement, inspect, select
@@ -85,7 +86,14 @@ async def _document(session: AsyncSession, user_id: int) -> AsyncIterator[bytes]
 
 def _opened(fields: Mapping[str, Any], name: str) -> bytes:
     """Return an object whose last field is a list that is still open."""
-    return orjson.dumps(fields)[:-1] + b',"' + name.encode() + b'":['
+    return orjson.dumps(fields, default=_uuid)[:-1] + b',"' + name.encode() + b'":['
+
+
+def _uuid(value: object) -> str:
+    """Write an id that asyncpg read: its class is its own, which orjson does not know."""
+    if isinstance(value, UUID):
+        return str(value)
+    raise TypeError
 
 
 async def _rows(
