@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_api_served import served
+from http_served import served
 
 from albert.api.app import create_app
 from albert.api.database.engine import Database

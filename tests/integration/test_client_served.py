@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
 import pytest
-from test_api_served import served, serving
+from http_served import served, serving
 
 from albert.api.app import create_app
 from albert.api.database.engine import Database
