@@ -50,6 +50,7 @@ bench: $(INSTALLED)  ## Les mesures de vitesse (voir benchmarks/README.md)
 	$(BIN)/python benchmarks/corpus.py
 	$(BIN)/python benchmarks/search.py
 	$(BIN)/python benchmarks/guard.py
+	$(BIN)/python benchmarks/streams.py --minutes 0.5
 
 lock: $(INSTALLED)  ## Recalcule les versions épinglées (requirements*.lock)
 	@$(PIP) install 'uv==$(UV_VERSION)'

@@ -117,6 +117,7 @@ def test_a_guarded_stream_is_the_guarded_whole_however_it_is_cut(
 
 @settings(max_examples=250)
 @given(texts)
+@example("01 99 00 00 00+a@evil.comle")
 def test_what_was_guarded_passes_as_it_is(text: str) -> None:
     once, _ = guarded(text)
     assert guarded(once) == (once, ())

@@ -223,8 +223,9 @@ class TestLists:
         answered = call(services(), route, body)
         assert (answered.status, "input" in str(answered.json())) == (422, False)
 
-    def test_what_is_not_text_is_422(self, route: str) -> None:
-        assert call(services(), route, b"\xff").status == 422
+    @pytest.mark.parametrize("body", [b"\xff", b"[" * 100_000, b"9" * 5000])
+    def test_what_is_no_readable_json_is_422(self, route: str, body: bytes) -> None:
+        assert call(services(), route, body).status == 422
 
     def test_a_hundred_may_be_asked(self, route: str) -> None:
         assert json(call(services(), route, {"uids": ["x"] * 100})) == [{}] * 100

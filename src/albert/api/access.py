@@ -21,14 +21,14 @@ SCHEME = HTTPBearer(
 )
 
 
-def services_of(request: Request) -> Services:
+async def services_of(request: Request) -> Services:  # FastAPI runs a plain ``def`` in a thread
     services: Services = request.app.state.services
     return services
 
 
 async def member(request: Request, _said: Annotated[object, Depends(SCHEME)]) -> Principal:
     """Let any confirmed account pass."""
-    return await require_member(request.scope, services_of(request).gate)
+    return await require_member(request.scope, (await services_of(request)).gate)
 
 
 async def admin(principal: Annotated[Principal, Depends(member)]) -> Principal:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 
+_ALONE = r"(?![^\W_]|[\w.+-]{0,80}@[^\W_][\w-]*\.[\w-])"
+"""Ends a number: what goes on is no word, and no e-mail address."""
 _S = r"[ \u00a0\u202f\u2009./\u2010\u2011-]"
-TEN = rf"0{_S}?[1-9](?:{_S}?\d){{8}}(?![^\W_])"
+TEN = rf"0{_S}?[1-9](?:{_S}?\d){{8}}{_ALONE}"
 """Ten digits; ``is_grouped`` refuses those that are no telephone number."""
-_FRENCH = rf"\(?(?:\+|00){_S}?33\)?{_S}?(?:\(0\){_S}?)?[1-9](?:{_S}?\d){{8}}(?![^\W_])"
-_FOREIGN = rf"\+\d(?:{_S}?\d){{7,14}}(?![^\W_])"
+_FRENCH = rf"\(?(?:\+|00){_S}?33\)?{_S}?(?:\(0\){_S}?)?[1-9](?:{_S}?\d){{8}}{_ALONE}"
+_FOREIGN = rf"\+\d(?:{_S}?\d){{7,14}}{_ALONE}"
 LONG = rf"(?:{_FRENCH}|{_FOREIGN}|{TEN})"
 SHORT = r"(?:3\d[ \u00a0\u202f.]?\d{2,3}|10[ \u00a0\u202f.]?\d\d|11[68][ \u00a0\u202f]?\d{3}|11\d)"
 """3939, 39 39, 33 700, 1014, 116 117, 119: telephone numbers only where the text says so."""

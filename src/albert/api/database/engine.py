@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import asyncpg
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy import event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
@@ -23,9 +25,14 @@ from albert.domain.errors import DatabaseError, DatabaseUnavailable
 
 _log = logging.getLogger(__name__)
 
-_POOL = 10
-_OVERFLOW = 10
-_WAIT_SECONDS = 10
+_POOL = 20
+"""Connections kept open: opening one costs more than most transactions."""
+_OVERFLOW = 2
+"""For what is no transaction: migrations, and asking whether the database answers."""
+_WAIT_SECONDS = 30
+"""For one's turn: hundreds of streams that begin together wait for one another."""
+_RECYCLE_SECONDS = 300
+"""Age at which a connection is replaced: firewalls forget those that are silent, later."""
 _OPEN_SECONDS = 15.0
 
 
@@ -39,10 +46,12 @@ class Database:
             pool_size=_POOL,
             max_overflow=_OVERFLOW,
             pool_timeout=_WAIT_SECONDS,
-            pool_pre_ping=True,
+            pool_recycle=_RECYCLE_SECONDS,
             hide_parameters=True,  # they are names, addresses, questions: no log may have them
         )
+        event.listen(self._engine.sync_engine, "checkout", _see_open)
         self._sessions = async_sessionmaker(self._engine, expire_on_commit=False)
+        self._turns = asyncio.Semaphore(_POOL)
         self.listener = Listener(uri)
 
     @property
@@ -80,8 +89,18 @@ class Database:
         Raises:
             DatabaseUnavailable, DatabaseError
         """
-        async with _as_errors(), self._sessions() as session, session.begin():
+        async with _as_errors(), self._turn(), self._sessions() as session, session.begin():
             yield session
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Wait for a connection, first come first served: the pool's own queue lets others pass."""
+        async with asyncio.timeout(_WAIT_SECONDS):
+            await self._turns.acquire()
+        try:
+            yield
+        finally:
+            self._turns.release()
 
     async def answers(self) -> bool:
         """Whether the database answers now."""
@@ -91,6 +110,16 @@ class Database:
         except (OSError, TimeoutError, DBAPIError, PoolTimeout, asyncpg.PostgresError):
             return False
         return True
+
+
+def _see_open(connection: DBAPIConnection, _record: object, _proxy: object) -> None:
+    """Have the pool replace a connection that PostgreSQL closed.
+
+    The driver knows that by itself; SQLAlchemy's own look ("pre-ping") asks the server
+    three times before each transaction.
+    """
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from uuid import uuid4
 from weakref import WeakValueDictionary
@@ -54,7 +54,7 @@ class Elsewhere:
 
     async def read(
         self, stream_id: int, position: int, *, beat: float
-    ) -> AsyncGenerator[Event, None]:
+    ) -> AsyncGenerator[Sequence[Event], None]:
         """Yield what stands after ``position``, then how it ended; ``Silence`` while none comes.
 
         The answer's own worker is told of the reader, so that it goes on.
@@ -65,20 +65,19 @@ class Elsewhere:
             while True:
                 news = self._coming(stream_id)
                 events = await self._look(stream_id, position)
-                for event in events:
+                if events:
                     last = time.monotonic()
-                    yield event
-                    if isinstance(event, Ended):
+                    yield events
+                    if isinstance(events[-1], Ended):
                         return
-                    if isinstance(event, Said):
-                        position = event.end
+                    position = max(event.end for event in events if isinstance(event, Said))
                 if time.monotonic() - joined >= _RENEW:
                     joined = time.monotonic()
                     await self._say(f"join {stream_id} {reader}")
                 await _heard(news, min(_RENEW, beat))
                 if time.monotonic() - last >= beat:
                     last = time.monotonic()
-                    yield Silence()
+                    yield [Silence()]
         finally:
             if joined:
                 await asyncio.shield(self._say(f"leave {stream_id} {reader}"))

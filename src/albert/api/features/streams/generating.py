@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Annotated
 
@@ -29,7 +30,10 @@ private = APIRouter(
 )
 
 
-def hub_of(request: Request) -> Hub:
+_POSITION = re.compile(r"[0-9]{1,18}")
+
+
+async def hub_of(request: Request) -> Hub:  # FastAPI runs a plain ``def`` in a thread
     hub: Hub = request.app.state.hub
     return hub
 
@@ -60,15 +64,16 @@ async def start_stream(
     model, asked = await _owned(services.database, stream_id, caller)
     if last_event_id == AT_END:
         return Response(status_code=204)
-    position = int(last_event_id) if last_event_id.isdecimal() else 0
+    position = int(last_event_id) if _POSITION.fullmatch(last_event_id) else 0
     await hub.start(stream_id, lambda: ask(services, stream_id))
     events = hub.read(stream_id, position)
-    first = await anext(events)
+    begin = await anext(events)
+    first = begin[0]
     if isinstance(first, Ended) and first.state == "failed" and not first.length and not position:
         await events.aclose()
         raise _problem(first)
     completion = Completion(f"chatcmpl-{stream_id}", int(asked.timestamp()), model)
-    return EventStream(first, events, completion, resumed=position > 0)
+    return EventStream(begin, events, completion, resumed=position > 0)
 
 
 @private.post("/stream/{stream_id}/stop", summary="Arrête la réponse, chez le modèle aussi")

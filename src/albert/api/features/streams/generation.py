@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -123,8 +123,8 @@ class Generation:
             lease.cancel()
         self._wake()
 
-    async def read(self, position: int, *, beat: float) -> AsyncGenerator[Event, None]:
-        """Yield what stands after ``position``, then how it ended.
+    async def read(self, position: int, *, beat: float) -> AsyncGenerator[Sequence[Event], None]:
+        """Yield what stands after ``position``, as it comes, then how it ended.
 
         ``Silence`` comes each ``beat`` seconds in which nothing is said.
         """
@@ -133,14 +133,15 @@ class Generation:
         try:
             while True:
                 news = self._news
-                for said in self.text.after(position, self.kept):
-                    position = said.end
+                ended = self.ended  # what was not kept by then never will be
+                if said := self.text.after(position, self.kept):
+                    position = said[-1].end
                     yield said
-                if self.ended is not None:  # what was not kept by then never will be
-                    yield self.ended
+                if ended is not None:
+                    yield [ended]
                     return
                 if news is self._news and not await _heard(news, beat):
-                    yield Silence()
+                    yield [Silence()]
         finally:
             self.leave(reader)
 

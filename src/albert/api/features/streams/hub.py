@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 
 from albert.api.database.engine import Database
@@ -112,7 +112,7 @@ class Hub:
             task.add_done_callback(lambda done: self._over(stream_id, done))
         return claimed
 
-    def read(self, stream_id: int, position: int) -> AsyncGenerator[Event, None]:
+    def read(self, stream_id: int, position: int) -> AsyncGenerator[Sequence[Event], None]:
         """Yield what stands after ``position``, wherever the answer is written or kept."""
         generation = self._running.get(stream_id)
         if generation is not None:
