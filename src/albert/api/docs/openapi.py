@@ -45,7 +45,7 @@ _ROUTES = (
         "Répond à une question, avec ses sources",
         schemas.ChatCompletion,
         schemas.ChatCompletionRequest,
-        errors=(400, 401, 404, 413, 500, 502, 503, 504),
+        errors=(400, 401, 404, 413, 422, 500, 502, 503, 504),
         streams=True,
     ),
     _Route(
@@ -54,7 +54,7 @@ _ROUTES = (
         "Vecteurs de textes",
         schemas.EmbeddingList,
         schemas.EmbeddingsRequest,
-        errors=(400, 401, 404, 413, 500, 502, 503),
+        errors=(400, 401, 404, 413, 422, 500, 502, 503),
     ),
 )
 

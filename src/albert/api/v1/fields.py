@@ -15,7 +15,7 @@ def json_object(body: bytes) -> Fields:
     """Return the body's object.
 
     Raises:
-        Problem: 400, it is not JSON, or not an object.
+        Problem: 400, it is not JSON; 422, it is not an object.
     """
     try:
         value = orjson.loads(body)
@@ -25,12 +25,12 @@ def json_object(body: bytes) -> Fields:
         )
         raise Problem(400, message, code="invalid_json") from None
     if not isinstance(value, dict):
-        raise Problem(400, "Le corps doit être un objet JSON.", code="invalid_type")
+        raise Problem(422, "Le corps doit être un objet JSON.", code="invalid_type")
     return value
 
 
 def wrong_type(name: str, expected: str) -> Problem:
-    return invalid(f"« {name} » doit être {expected}.", name, "invalid_type")
+    return Problem(422, f"« {name} » doit être {expected}.", code="invalid_type", param=name)
 
 
 def flag(fields: Fields, name: str) -> bool:
