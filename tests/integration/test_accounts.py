@@ -240,7 +240,7 @@ class TestSigningIn:
             async with serving(database_uri) as other:
                 assert (await other("GET", "/user/me", key=first)).status == 200
                 left = await served("POST", "/sign_out", key=first)
-                await asyncio.sleep(0.1)  # for the notification to cross
+                await asyncio.sleep(0.5)  # for the notification to cross
                 asked = [(served, first), (other, first), (served, second), (other, second)]
                 after = [(await one("GET", "/user/me", key=key)).status for one, key in asked]
             return [left.status, *after]

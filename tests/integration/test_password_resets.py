@@ -45,7 +45,7 @@ def test_the_link_gives_another_password_and_ends_every_session(database_uri: st
         before = await served.token("camille")
         assert (await served("GET", "/user/me", key=before)).status == 200
         changed = await choose(served, await ask_link(served))
-        await asyncio.sleep(0.1)  # for the notification to cross
+        await asyncio.sleep(0.5)  # for the notification to cross
         return [
             changed,
             (await served("GET", "/user/me", key=before)).status,

@@ -144,7 +144,7 @@ def test_erasing_an_account_leaves_nothing_of_it_anywhere(database_uri: str) -> 
         assert len(await places(one, *words)) >= 8
         assert await one.camille.delete("/user/me") == {"msg": "Compte effacé."}
         assert await places(one, *words) == []
-        await asyncio.sleep(0.1)  # for the notification to come
+        await asyncio.sleep(0.5)  # for the notification to come
         assert await one.camille.status("GET", "/chats") == 401
         assert [s["query"] for s in await one.neighbour.get("/streams")] == ["Moi, je reste ?"]
 

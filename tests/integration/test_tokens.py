@@ -49,7 +49,7 @@ def test_it_is_revoked_at_once_on_every_worker(database_uri: str, by: str) -> No
             assert (await other("GET", "/user/me", key=made)).status == 200
             said = made if by == "token" else "poste"
             gone = await served("DELETE", f"/user/token/{said}", key=first)
-            await asyncio.sleep(0.1)  # for the notification to cross
+            await asyncio.sleep(0.5)  # for the notification to cross
             after = [(await one("GET", "/user/me", key=made)).status for one in (served, other)]
         again = await served("DELETE", f"/user/token/{said}", key=first)
         return [gone.json(), *after, again.status]
@@ -62,7 +62,7 @@ def test_a_token_signs_itself_out(database_uri: str) -> None:
         first = await enrol(served.database, "camille")
         made = await create(served, first)
         left = await served("POST", "/sign_out", key=made)
-        await asyncio.sleep(0.1)  # for the notification to cross
+        await asyncio.sleep(0.5)  # for the notification to cross
         after = [(await served("GET", "/user/me", key=key)).status for key in (made, first)]
         return [left.status, *after]
 
