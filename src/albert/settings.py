@@ -118,7 +118,7 @@ class Settings(BaseModel):
         description="Nom du premier administrateur",
     )
     first_admin_email: str = Field(
-        "admin@localhost.fr", validation_alias="FIRST_ADMIN_EMAIL", description="Son adresse"
+        "admin@albert.example", validation_alias="FIRST_ADMIN_EMAIL", description="Son adresse"
     )
     first_admin_password: SecretStr = Field(
         SecretStr(""), validation_alias="FIRST_ADMIN_PASSWORD", description="Son mot de passe"
@@ -164,7 +164,7 @@ class Settings(BaseModel):
         "starttls", validation_alias="SMTP_TLS", description="Chiffrement vers ce serveur"
     )
     mail_from: str = Field(
-        "albert@localhost.fr", validation_alias="MAIL_FROM", description="Expéditeur des courriels"
+        "albert@albert.example", validation_alias="MAIL_FROM", description="Expéditeur des courriels"
     )
     contact_email: str = Field(
         "", validation_alias="CONTACT_EMAIL", description="Qui reçoit les demandes de contact"
