@@ -164,7 +164,9 @@ class Settings(BaseModel):
         "starttls", validation_alias="SMTP_TLS", description="Chiffrement vers ce serveur"
     )
     mail_from: str = Field(
-        "albert@albert.example", validation_alias="MAIL_FROM", description="Expéditeur des courriels"
+        "albert@albert.example",
+        validation_alias="MAIL_FROM",
+        description="Expéditeur des courriels",
     )
     contact_email: str = Field(
         "", validation_alias="CONTACT_EMAIL", description="Qui reçoit les demandes de contact"
