@@ -95,6 +95,7 @@ class Settings(BaseModel):
     model_url: str = Field("", description="Adresse /v1 d'un service compatible OpenAI")
     model_key: SecretStr = Field(SecretStr(""), description="Clé de ce service")
     model_window: int = Field(4096, ge=256, description="Jetons que le modèle peut lire")
+    routing_table: str = Field("", description="Fichier de la table de routage des modèles")
     limit: int = Field(5, ge=1, le=50, description="Nombre d'extraits retenus pour répondre")
     resume_seconds: float = Field(
         15.0,

@@ -48,6 +48,7 @@
   x ServiceError           the service cannot start
     + PortInUse            another program listens there
     + SettingInvalid       a setting is unknown or ill-formed
+    + TableInvalid         the routing table is ill-formed
 
 Messages are read by public agents: French, one sentence, then what to do.
 Nothing here knows about HTTP; ``albert.api.errors`` gives each its status.
@@ -163,6 +164,10 @@ class PortInUse(ServiceError):
 
 class SettingInvalid(ServiceError):
     """Un réglage est incorrect."""
+
+
+class TableInvalid(ServiceError):
+    """La table de routage est incorrecte."""
 
 
 class DatabaseError(AlbertError):

@@ -1,0 +1,40 @@
+"""``albert models``: the language models, and the table that routes to them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+
+from albert.cli.start import albert
+from albert.domain.errors import TableInvalid
+from albert.routing.reading import read
+from albert.routing.schema import schema
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.command("check")
+def check(
+    table: Annotated[
+        Path | None,
+        typer.Argument(help="La table de routage ; sans elle, celle d'ALBERT_ROUTING_TABLE."),
+    ] = None,
+) -> None:
+    """Vérifie la table de routage : chaque erreur, avec sa ligne et sa raison."""
+    path = table or Path(albert().settings.routing_table)
+    if path == Path():
+        raise TableInvalid(
+            "Aucune table de routage : donnez son chemin, ou dites-le dans ALBERT_ROUTING_TABLE."
+        )
+    for model in read(path):
+        places = ", ".join(replica.address or "ici" for replica in model.replicas)
+        typer.echo(f"{model.name} : {model.type}, {model.driver}, {places}")
+
+
+@app.command("schema")
+def show_schema() -> None:
+    """Écrit le schéma JSON de la table, pour les éditeurs qui complètent et vérifient."""
+    typer.echo(orjson.dumps(schema(), option=orjson.OPT_INDENT_2).decode())
