@@ -29,7 +29,7 @@ import uvloop
 
 from albert.api.app import create_app
 from albert.api.database.engine import Database
-from albert.api.run import serve
+from albert.asgi.run import serve
 from albert.assistant.contract import EXTRACTIVE, Event, Finish, Piece, Question, Sources
 from albert.serving.embedded_postgres import EmbeddedPostgres
 from albert.testing.services import PASSPORT, enrol, scripted, with_database

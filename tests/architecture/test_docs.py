@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from albert.api.errors import ROWS
+from albert.asgi.problems import ROWS
 from albert.cli.main import VERBS
 from albert.domain import errors
 from albert.settings import Settings, variable

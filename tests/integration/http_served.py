@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, contextmanager
 import uvloop
 
 from albert.api.app import Application
-from albert.api.run import serve
+from albert.asgi.run import serve
 
 PATIENCE = 10.0
 

@@ -17,11 +17,11 @@ from http_served import PATIENCE, served, serving
 from starlette.types import Message
 
 from albert.api.app import create_app
-from albert.api.asgi import Reply, Request
-from albert.api.errors import Problem
-from albert.api.run import listen, serve
 from albert.api.services import Upstream
 from albert.api.v1.passage import Passage
+from albert.asgi.exchange import Reply, Request
+from albert.asgi.problems import Problem
+from albert.asgi.run import listen, serve
 from albert.assistant.contract import EXTRACTIVE
 from albert.domain.errors import PortInUse
 from albert.testing.answers import ScriptedAnswerer
@@ -348,9 +348,9 @@ async def unheard(_message: Message) -> None:
 SERVICE = """
 import uvloop
 from albert.api.app import create_app
-from albert.api.asgi import Reply, Request
-from albert.api.errors import Problem
-from albert.api.run import serve
+from albert.asgi.exchange import Reply, Request
+from albert.asgi.problems import Problem
+from albert.asgi.run import serve
 from albert.testing.answers import ScriptedAnswerer
 from albert.testing.services import scripted
 

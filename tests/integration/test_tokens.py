@@ -12,7 +12,7 @@ from sqlalchemy import select
 from albert.api.app import create_app
 from albert.api.features.tokens.tables import ApiToken
 from albert.api.keys import digest_of
-from albert.api.run import serve
+from albert.asgi.run import serve
 from albert.testing.services import enrol, scripted, with_database
 
 pytestmark = pytest.mark.integration

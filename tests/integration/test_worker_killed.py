@@ -26,7 +26,7 @@ WORKER = """
 import asyncio, sys
 import uvloop
 from albert.api.app import create_app
-from albert.api.run import serve
+from albert.asgi.run import serve
 from albert.testing.paced import PacedAnswerer
 from albert.testing.services import scripted, with_database
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from albert.api.errors import ROWS, problem_of
+from albert.asgi.problems import ROWS, problem_of
 from albert.domain import errors
 from albert.domain.errors import AlbertError, PromptTooLong, QuestionInvalid
 

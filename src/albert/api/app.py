@@ -12,15 +12,15 @@ import orjson
 from starlette.types import Message, Receive, Scope, Send
 
 from albert import __version__
-from albert.api.asgi import Header, ReaderLeft, Reply, header, path_of, read_body, replay
-from albert.api.errors import Problem
 from albert.api.features.privacy.purging import Purging
 from albert.api.features.streams.hub import Hub
-from albert.api.in_flight import InFlight
 from albert.api.services import Services
 from albert.api.v1.passage import Passage
 from albert.api.v1.routes import OpenAIRoutes, is_ours
 from albert.api.web import build_web
+from albert.asgi.exchange import Header, ReaderLeft, Reply, header, path_of, read_body, replay
+from albert.asgi.in_flight import InFlight
+from albert.asgi.problems import Problem
 from albert.domain.errors import AlbertError
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from starlette.types import Scope
 
-from albert.api.asgi import header
+from albert.asgi.exchange import header
 from albert.domain.errors import AccountUnconfirmed, Unauthenticated
 
 

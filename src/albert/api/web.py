@@ -12,7 +12,6 @@ from starlette.exceptions import HTTPException
 
 from albert.api.docs.openapi import describe_raw_routes
 from albert.api.docs.page import render
-from albert.api.errors import Problem, problem_of
 from albert.api.features.accounts import routes as accounts
 from albert.api.features.chats import routes as chats
 from albert.api.features.directory import routes as directory
@@ -25,8 +24,9 @@ from albert.api.features.streams import generating
 from albert.api.features.streams import routes as streams
 from albert.api.features.streams.hub import Hub
 from albert.api.features.tokens import routes as tokens
-from albert.api.in_flight import InFlight
 from albert.api.services import Services
+from albert.asgi.in_flight import InFlight
+from albert.asgi.problems import Problem, problem_of
 from albert.domain.errors import AlbertError
 
 _ABOUT = (

@@ -14,8 +14,8 @@ import uvloop
 from albert.api.app import create_app
 from albert.api.database.engine import Database
 from albert.api.keys import ensure_key
-from albert.api.run import listen, serve
 from albert.api.secrets import refuse_weak_secrets
+from albert.asgi.run import listen, serve
 from albert.assistant.phrases import french_date
 from albert.bootstrap import Albert, Models
 from albert.cli.assemble import complete, services

@@ -51,7 +51,7 @@
     + TableInvalid         the routing table is ill-formed
 
 Messages are read by public agents: French, one sentence, then what to do.
-Nothing here knows about HTTP; ``albert.api.errors`` gives each its status.
+Nothing here knows about HTTP; ``albert.asgi.problems`` gives each its status.
 """
 
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from albert.api.errors import invalid
-from albert.api.v1 import fields as read
-from albert.api.v1.fields import Fields
+from albert.asgi import fields as read
+from albert.asgi.fields import Fields
+from albert.asgi.problems import invalid
 from albert.assistant.contract import Question
 from albert.assistant.finding import checked
 from albert.domain.conversation import Message, Role, Sampling

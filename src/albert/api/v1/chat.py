@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from uuid import uuid4
 
-from albert.api.asgi import Reply, Request
-from albert.api.errors import invalid, model_not_found
 from albert.api.services import Services, Upstream
-from albert.api.v1 import fields as read
 from albert.api.v1.asked import asked
 from albert.api.v1.passage import Passage
 from albert.api.v1.telling import Telling
+from albert.asgi import fields as read
+from albert.asgi.exchange import Reply, Request
+from albert.asgi.problems import invalid, model_not_found
 from albert.assistant.contract import EXTRACTIVE, Answerer
 from albert.wire.openai import Completion
 

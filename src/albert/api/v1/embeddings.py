@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Literal
 
-from albert.api.asgi import Reply, Request
-from albert.api.errors import invalid, model_not_found
-from albert.api.v1 import fields as read
-from albert.api.v1.fields import Fields
+from albert.asgi import fields as read
+from albert.asgi.exchange import Reply, Request
+from albert.asgi.fields import Fields
+from albert.asgi.problems import invalid, model_not_found
 from albert.inference.contract import Embedder
 from albert.wire.openai import embeddings
 

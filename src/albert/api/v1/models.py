@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import orjson
 
-from albert.api.asgi import Reply, Request
-from albert.api.errors import model_not_found
 from albert.api.services import Services
+from albert.asgi.exchange import Reply, Request
+from albert.asgi.problems import model_not_found
 from albert.wire.openai import ModelCard, ModelList, model_card
 
 

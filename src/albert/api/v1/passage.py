@@ -10,10 +10,10 @@ from contextlib import asynccontextmanager
 import aiohttp
 import orjson
 
-from albert.api.asgi import JSON, WRITTEN_BY, Header, Reply, Request
-from albert.api.errors import SERVER, Problem
 from albert.api.services import Upstream
-from albert.api.v1.fields import Fields
+from albert.asgi.exchange import JSON, WRITTEN_BY, Header, Reply, Request
+from albert.asgi.fields import Fields
+from albert.asgi.problems import SERVER, Problem
 
 # RFC 9110, section 7.6.1: of the connection, not of the answer
 _HOP_BY_HOP = frozenset(

@@ -7,15 +7,15 @@ from collections.abc import Awaitable, Callable
 
 from starlette.types import Receive, Scope, Send
 
-from albert.api.asgi import ReaderLeft, Reply, Request, path_of, read_body
 from albert.api.auth import require_member
-from albert.api.errors import Problem, internal, problem_of, stopping
-from albert.api.in_flight import InFlight
 from albert.api.services import Services
 from albert.api.v1.chat import Chat
 from albert.api.v1.embeddings import Embeddings
 from albert.api.v1.models import Models
 from albert.api.v1.passage import Passage
+from albert.asgi.exchange import ReaderLeft, Reply, Request, path_of, read_body
+from albert.asgi.in_flight import InFlight
+from albert.asgi.problems import Problem, internal, problem_of, stopping
 from albert.domain.errors import AlbertError
 
 PREFIXES = ("/v1/", "/api/v1/")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from albert.api.asgi import STREAM_HEADERS, WRITTEN_BY, Reply
 from albert.api.provenance import provenance
 from albert.api.v1.asked import Asked
+from albert.asgi.exchange import STREAM_HEADERS, WRITTEN_BY, Reply
 from albert.assistant.closing import closing
 from albert.assistant.contract import Answerer, Event, Finish, Piece, Question, Sources
 from albert.domain.documents import Chunk

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from albert.api.access import Served
 from albert.api.features.health.schemas import Alive, Health, HealthCheck, health
-from albert.api.in_flight import InFlight
+from albert.asgi.in_flight import InFlight
 
 public = APIRouter(tags=["État du service"])
 

@@ -7,7 +7,6 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 
 from albert.api.access import Member, Served, refusals
-from albert.api.errors import Problem
 from albert.api.features.search.documents import (
     ChunkDocument,
     FoundDocument,
@@ -19,6 +18,7 @@ from albert.api.features.search.documents import (
 from albert.api.features.search.schemas import Chunks, SearchQuery, Sheets
 from albert.api.features.search.service import search, sheets_of
 from albert.api.features.streams.found import keep_found
+from albert.asgi.problems import Problem
 from albert.domain.errors import SheetNotFound
 from albert.retrieval.library import Library
 

@@ -9,9 +9,9 @@ from typing import Any
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from albert.api.asgi import STREAM_HEADERS, WRITTEN_BY
 from albert.api.features.streams.generation import Ended, Event, Said, Silence
-from albert.api.in_flight import while_read
+from albert.asgi.exchange import STREAM_HEADERS, WRITTEN_BY
+from albert.asgi.in_flight import while_read
 from albert.wire.openai import Completion, error_body, usage
 from albert.wire.sse import DONE, comment
 

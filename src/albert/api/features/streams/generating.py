@@ -12,7 +12,6 @@ from sqlalchemy import select
 from albert.api.access import Member, Served, refusals
 from albert.api.auth import Principal
 from albert.api.database.engine import Database
-from albert.api.errors import INVALID, Problem
 from albert.api.features.ownership.rules import check_owner
 from albert.api.features.streams import service
 from albert.api.features.streams.events import AT_END, EventStream
@@ -22,6 +21,7 @@ from albert.api.features.streams.question import ask
 from albert.api.features.streams.schemas import StreamRead
 from albert.api.features.streams.tables import Stream
 from albert.api.parameters import ObjectId
+from albert.asgi.problems import INVALID, Problem
 from albert.domain.errors import ObjectNotFound
 from albert.wire.openai import Completion
 

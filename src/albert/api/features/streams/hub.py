@@ -8,11 +8,11 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 
 from albert.api.database.engine import Database
-from albert.api.errors import stopping
 from albert.api.features.streams.elsewhere import Elsewhere
 from albert.api.features.streams.generation import Event, Generation
 from albert.api.features.streams.keeping import CHANNEL, Journal, claim, close_orphans
 from albert.api.features.streams.writing import Ask, Desk, Writing
+from albert.asgi.problems import stopping
 from albert.domain.errors import DatabaseError
 
 _log = logging.getLogger(__name__)

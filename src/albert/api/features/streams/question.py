@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from albert.api.errors import model_not_found
 from albert.api.features.chats.tables import Chat
 from albert.api.features.streams.history import earlier_turns
 from albert.api.features.streams.tables import Stream
 from albert.api.services import Services
+from albert.asgi.problems import model_not_found
 from albert.assistant.contract import Answerer, Question
 from albert.domain.conversation import Circumstances, Message, Sampling
 from albert.domain.documents import SheetId, SourceName

@@ -7,13 +7,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from albert.api.auth import Principal
 from albert.api.database.engine import Database
-from albert.api.errors import model_not_found
 from albert.api.features.chats import repository as chats
 from albert.api.features.chats.service import name_later
 from albert.api.features.ownership.rules import check_owner, check_reader
 from albert.api.features.streams import repository
 from albert.api.features.streams.schemas import ChatArchive, StreamCreate, StreamRead
 from albert.api.services import Services
+from albert.asgi.problems import model_not_found
 from albert.assistant.titles import title_of
 
 

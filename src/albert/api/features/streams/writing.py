@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from albert.api.database.engine import Database
-from albert.api.errors import Problem, internal, problem_of
 from albert.api.features.streams.generation import Ended, Ending, Generation
 from albert.api.features.streams.keeping import Journal, Record, keep_prompt, settle
 from albert.api.provenance import provenance
+from albert.asgi.problems import Problem, internal, problem_of
 from albert.assistant.closing import closing
 from albert.assistant.contract import Answerer, Event, Finish, Piece, Question, Sources
 from albert.domain.documents import Chunk

@@ -9,11 +9,35 @@ import socket
 import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 import uvicorn
+from starlette.types import Receive, Scope, Send
 
-from albert.api.app import Application
 from albert.domain.errors import PortInUse, ServiceError
+
+
+class Application(Protocol):
+    """What is served: opened and closed once, and drained before it stops."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
+
+    async def open(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    def drain(self) -> None:
+        """Take no more work; running answers have the time that the application gives."""
+        ...
+
+    def interrupt(self) -> None:
+        """End every answer now."""
+        ...
+
+    async def idle(self) -> None:
+        """Return once no answer is being written any more."""
+        ...
+
 
 _STOP_SECONDS = 3
 """What connections have once answers had theirs; uvicorn alone would wait for ever."""

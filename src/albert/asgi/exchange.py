@@ -9,7 +9,7 @@ from uuid import uuid4
 import orjson
 from starlette.types import Receive, Scope, Send
 
-from albert.api.errors import Problem
+from albert.asgi.problems import Problem
 from albert.wire.openai import Completion
 from albert.wire.sse import DONE
 

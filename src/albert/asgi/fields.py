@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import orjson
 
-from albert.api.errors import Problem, invalid
+from albert.asgi.problems import Problem, invalid
 
 Fields = Mapping[str, object]
 

@@ -1,0 +1,1 @@
+"""HTTP on raw ASGI: one request and its answer, without a framework."""

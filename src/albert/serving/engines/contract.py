@@ -1,0 +1,54 @@
+"""What an engine's driver is: from an entry of the routing table to a program to launch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from albert.routing.table import RoutedModel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One engine to launch on this machine."""
+
+    model: RoutedModel
+    weights: Path
+    """A GGUF file, or the folder of a Hugging Face repository."""
+    port: int
+    """Free on 127.0.0.1, where the engine's own server will listen, and nowhere else."""
+    key: str = field(repr=False)
+    """Made for this launch; the engine lets in nobody without it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """A program. Keys never stand in ``argv``, which every user of the machine can read."""
+
+    argv: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Added to a scrubbed one."""
+    input: bytes = field(default=b"", repr=False)
+    """Written to its standard input, which then stays open: its end says that we are gone."""
+
+
+class Driver(Protocol):
+    """Turns an order into the engine's own server; starts nothing itself."""
+
+    request_extra: Mapping[str, object]
+    """What each streamed request must say besides, for this engine."""
+
+    def check(self, order: Order) -> None:
+        """See what can be seen before anything starts.
+
+        Raises:
+            ModelFileInvalid: the weights are not of its kind.
+            InferenceError: the engine is not installed, or lacks an option of the entry.
+        """
+        ...
+
+    def launch(self, order: Order) -> Launch:
+        """Return the program that serves ``/v1``, under the name ``order.model.upstream_name``."""
+        ...
