@@ -104,6 +104,18 @@ class Supervisor:
                 else:
                     self._engines[name] = self._launch(model)
 
+    async def start(self, models: Iterable[RoutedModel]) -> None:
+        """Reconcile, and wait until every engine is ready.
+
+        Raises:
+            InferenceError: one of them cannot be; with its last words.
+        """
+        await self.reconcile(models)
+        await self.settle()
+        for engine in self._engines.values():
+            if engine.error is not None:
+                raise engine.error
+
     async def settle(self) -> None:
         """Wait until every engine is ready, or is given up."""
         await asyncio.gather(*(engine.settled.wait() for engine in self._engines.values()))

@@ -56,6 +56,8 @@ class WatchedEngine:
         self.detail = f"« {model.name} » démarre."
         self.base_url = ""
         self.key = secrets.token_urlsafe(32)
+        self.error: InferenceError | None = None
+        """Why it was given up, in full: for the operator's eyes."""
         self.window = model.engine.context or 0
         """Tokens of each reader; 0 where the engine alone knows."""
         self.launches = 0
@@ -92,22 +94,34 @@ class WatchedEngine:
 
     async def _live(self) -> None:
         """Live one life after the other, until cancelled or given up."""
-        patience = self._means.patience
+        patience, name = self._means.patience, f"« {self.model.name} »"
         while True:
             try:
                 served, why = await self._one_life()
-            except (InferenceError, OSError) as error:
-                told = error if isinstance(error, InferenceError) else error.strerror
-                self._become("failed", f"« {self.model.name} » ne peut pas être lancé : {told}")
-                return
+            except InferenceError as error:
+                return await self._give_up(error, "ne peut pas être lancé")
+            except OSError as error:
+                told = f"Le moteur de {name} ne peut pas être lancé : {error.strerror}."
+                return await self._give_up(InferenceError(told), "ne peut pas être lancé")
             pause = self._pauses.after(served)
-            name = f"« {self.model.name} »"
             if not self._served and self._pauses.failures >= patience.attempts:
-                self._become("failed", f"{name} {why} : consultez {self.log.file.name}.")
-                return
+                return await self._give_up(InferenceError(self._last_words(why)), why)
             self._become("restarting", f"{name} {why} : il est relancé dans {pause:g} s.")
             await self.log.say(f"{why} ; relancé dans {pause:g} s")
             await asyncio.sleep(pause)
+
+    async def _give_up(self, error: InferenceError, why: str) -> None:
+        self.error = error
+        await self.log.say(str(error))
+        self._become("failed", f"« {self.model.name} » {why} : consultez son journal.")
+
+    def _last_words(self, why: str) -> str:
+        end = "".join(f"\n{line}" for line in self.log.last)
+        return (
+            f"Le modèle « {self.model.name} » n'a pas démarré ({why}) : essayez d'autres poids, ou "
+            f"d'autres options, et consultez {self.log.file}"
+            + (f", qui finit par :{end}" if end else ".")
+        )
 
     async def _one_life(self) -> tuple[float, str]:
         """Launch, watch until the end; return for how long it served, and how it ended.

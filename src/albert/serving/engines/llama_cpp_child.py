@@ -64,6 +64,7 @@ def _params(params: Any, wanted: Wanted) -> Any:  # noqa: ANN401 — xllamacpp s
     params.n_threads_http = wanted["slots"] + _WAITING
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = wanted["threads"]
     params.fit_params = False  # the window is ours to choose
+    params.cache_idle_slots = False  # it wants the next
     params.cache_ram_mib = 0  # by default up to 8 GiB of earlier conversations are kept
     params.sse_ping_interval = 1  # a comment line each second, even while the prompt is read
     params.verbosity = 2  # warnings and errors; from 4 on it prints prompts
