@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import aiohttp
 import orjson
+from yarl import URL
 
 from albert.domain.errors import ModelUnreachable
 from albert.routing.fleet import Fleet
@@ -19,6 +20,7 @@ _KEEP_ALIVE = 4.0
 """Seconds for which an idle connection is kept: uvicorn, under vLLM, closes them after five."""
 _PROBE_SECONDS = 2.0
 _PROBE_LIMIT = 1 << 20
+_MOST_MADE = 1000
 
 
 class Dispatcher:
@@ -31,6 +33,7 @@ class Dispatcher:
         self.fleet = fleet
         self._session: aiohttp.ClientSession | None = None
         self._live: set[Sending] = set()
+        self._made: dict[tuple[str, str, str], tuple[URL, dict[str, str]]] = {}
         self._watch = Watch(self._live, lambda: fleet, self.probe)
 
     async def open(self) -> None:
@@ -86,17 +89,29 @@ class Dispatcher:
         body: bytes,
         more: Mapping[str, str],
     ) -> aiohttp.ClientResponse:
-        endpoint = replica.endpoint
-        headers = {"content-type": "application/json", "accept-encoding": "identity", **more}
-        if endpoint.key:
-            headers["authorization"] = f"Bearer {endpoint.key}"
+        address, headers = self._to(replica, operation)
+        if more:
+            headers = {**headers, **more}
         return await self._opened().post(
-            f"{endpoint.base_url}/{operation}",
-            data=body,
+            address,
+            data=aiohttp.BytesPayload(body),
             headers=headers,
             allow_redirects=False,
             timeout=route.timeout,
         )
+
+    def _to(self, replica: LiveReplica, operation: str) -> tuple[URL, dict[str, str]]:
+        """Return where a replica does an operation, and how it is spoken to; made once."""
+        endpoint = replica.endpoint
+        wanted = (endpoint.base_url, endpoint.key, operation)
+        if (made := self._made.get(wanted)) is None:
+            if len(self._made) >= _MOST_MADE:
+                self._made.clear()
+            headers = {"content-type": "application/json", "accept-encoding": "identity"}
+            if endpoint.key:
+                headers["authorization"] = f"Bearer {endpoint.key}"
+            made = self._made[wanted] = URL(f"{endpoint.base_url}/{operation}"), headers
+        return made
 
     async def probe(self, replica: LiveReplica) -> bool:
         """Whether a replica answers at all: a list of models, or a refusal of its own."""
