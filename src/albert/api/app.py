@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections.abc import Callable
-from random import getrandbits
 
 import orjson
 from starlette.types import Message, Receive, Scope, Send
@@ -17,12 +15,19 @@ from albert.api.features.streams.hub import Hub
 from albert.api.services import Services
 from albert.api.v1.routes import OpenAIRoutes, is_ours
 from albert.api.web import build_web
-from albert.asgi.exchange import Header, ReaderLeft, Reply, header, path_of, read_body, replay
+from albert.asgi.exchange import (
+    Header,
+    ReaderLeft,
+    Reply,
+    path_of,
+    read_body,
+    replay,
+    request_id_of,
+)
 from albert.asgi.in_flight import InFlight
 from albert.asgi.problems import Problem
 from albert.domain.errors import AlbertError
 
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _DATE_LIFE = 30.0
 """Seconds for which the newest date is believed: a corpus changes once a day."""
 
@@ -92,9 +97,7 @@ class Application:
         if scope["type"] != "http":
             await self.web(scope, receive, send)
             return
-        request_id = header(scope, b"x-request-id")
-        if not _REQUEST_ID.fullmatch(request_id):
-            request_id = f"{getrandbits(128):032x}"  # names, guards nothing: no system call for it
+        request_id = request_id_of(scope)
         stamped = self._stamped(send, request_id)
         if is_ours(path_of(scope)):
             await self._v1(scope, receive, stamped, request_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from albert.api.auth import Gate
 from albert.api.background import Background
@@ -59,6 +60,40 @@ class Policy:
     drain_seconds: float = 30.0
     """Given to running answers when the service stops."""
     retention_days: int = 365
+
+
+class Offered(Protocol):
+    """What the routes under /v1 need: a whole API has it, and so has a gateway alone."""
+
+    @property
+    def gate(self) -> Gate: ...
+
+    @property
+    def answerers(self) -> Mapping[str, Answerer]: ...
+
+    @property
+    def default_model(self) -> str:
+        """The model that answers a request that names none; may be empty."""
+        ...
+
+    @property
+    def embedder(self) -> Embedder | None:
+        """In this process, where there is one."""
+        ...
+
+    @property
+    def dispatcher(self) -> Dispatcher: ...
+
+    @property
+    def limiter(self) -> Limiter: ...
+
+    @property
+    def recorder(self) -> Recorder: ...
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The models that can be asked something."""
+        ...
 
 
 async def _nothing() -> None:

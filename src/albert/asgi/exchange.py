@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from random import getrandbits
 from uuid import uuid4
 
 import orjson
@@ -50,6 +52,17 @@ def header(scope: Scope, name: bytes) -> str:
     """Return the first header of that (lower-case) name, or nothing."""
     headers: Iterable[Header] = scope["headers"]
     return next((value.decode("latin-1") for key, value in headers if key == name), "")
+
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+def request_id_of(scope: Scope) -> str:
+    """Return the name that the caller gave its request, or a new one."""
+    said = header(scope, b"x-request-id")
+    if _REQUEST_ID.fullmatch(said):
+        return said
+    return f"{getrandbits(128):032x}"  # it names and guards nothing: no system call for it
 
 
 async def read_body(receive: Receive) -> bytes:

@@ -208,6 +208,18 @@ class Albert:
             finally:
                 await dispatcher.close()
 
+    def passage(self) -> Models:
+        """Return the way to the models of the table, for a gateway alone: nothing is launched.
+
+        Raises:
+            TableInvalid, SettingInvalid
+        """
+
+        def read() -> RoutingTable:
+            return table_of(self.settings)
+
+        return Models(answerers={}, dispatcher=Dispatcher(self.fleet(read(), {})), table=read)
+
     def fleet(self, table: RoutingTable, engines: Mapping[str, Endpoint]) -> Fleet:
         """Return the table alive; ``engines`` are those that this process launched.
 

@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from albert.api.auth import require_member
 from albert.api.call import Call
-from albert.api.services import Services
+from albert.api.services import Offered
 from albert.api.v1.chat import Chat
 from albert.api.v1.embeddings import Embeddings
 from albert.api.v1.metering import Metering
@@ -32,12 +32,15 @@ def is_ours(path: str) -> bool:
 
 
 class OpenAIRoutes:
-    def __init__(self, services: Services, in_flight: InFlight, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, services: Offered, in_flight: InFlight, clock: Callable[[], float] = time.time
+    ) -> None:
         self._gate = services.gate
         self._in_flight = in_flight
         self._models = Models(services)
         metering = Metering(services.limiter, services.recorder)
-        embeddings = Embeddings(services.embedder)
+        embedder = services.embedder
+        embeddings = Embeddings(embedder) if embedder is not None else None
         self._handlers: dict[str, tuple[str, Handler]] = {
             "models": ("GET", self._models.every),
             "chat/completions": ("POST", Chat(services, metering, clock)),
