@@ -5,11 +5,8 @@ from __future__ import annotations
 import typer
 
 from albert.cli.gateway import gateway
+from albert.cli.serve_llm import llm
 
 app = typer.Typer(no_args_is_help=True)
 app.command("gateway")(gateway)
-
-
-@app.callback()
-def services() -> None:
-    """Keep « serve » a group, however few its verbs."""
+app.command("llm")(llm)
