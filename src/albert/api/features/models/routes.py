@@ -10,7 +10,7 @@ from albert.api.access import Member, Served, refusals
 from albert.api.features.models.schemas import ModelDescription, PromptMode
 from albert.api.v1.models import Models
 from albert.assistant.contract import EXTRACTIVE
-from albert.prompt.modes import built_in_modes
+from albert.prompt.config import built_in
 
 private = APIRouter(prefix="/api/v2", tags=["Modèles"], responses=refusals(401, 403, 500, 503))
 
@@ -32,4 +32,5 @@ def read_models(_caller: Member, services: Served) -> dict[str, ModelDescription
 
 @cache
 def _modes() -> tuple[PromptMode, ...]:
-    return tuple(PromptMode(mode=m.name, references=m.quotes) for m in built_in_modes().values())
+    modes = built_in().modes("").values()
+    return tuple(PromptMode(mode=mode.name, references=mode.quotes) for mode in modes)
