@@ -1,4 +1,4 @@
-"""What engines call the fields of a request that have another name there, or none."""
+"""What engines call the fields of a request that have another name there."""
 
 from __future__ import annotations
 
@@ -6,28 +6,25 @@ from collections.abc import Mapping
 
 from albert.asgi.problems import invalid
 from albert.routing.table import DriverName
+from albert.serving.engines.unable import refusal
 
 RENAMED: Mapping[DriverName, Mapping[str, str]] = {
     "llama.cpp": {"repetition_penalty": "repeat_penalty"},
 }
-LACKING: Mapping[DriverName, frozenset[str]] = {
-    "llama.cpp": frozenset(("length_penalty", "stop_token_ids")),
-}
-"""It would leave these aside without a word."""
 
 
-def translated(
-    driver: DriverName, said: Mapping[str, object], defaults: Mapping[str, object]
-) -> dict[str, object]:
-    """Return a request's fields as the engine calls them, over those of ``defaults`` that it has.
+def check(fields: Mapping[str, object], unable: Mapping[str, str]) -> None:
+    """See that a request asks for nothing that the engine would pass over in silence.
 
     Raises:
-        Problem: 400, the request says what the engine lacks.
+        Problem: 400; the message names the field, and says what to do.
     """
-    lacking = LACKING.get(driver, frozenset())
-    if missing := sorted(lacking & said.keys()):
-        name = missing[0]
-        raise invalid(f"« {name} » : {driver} ne le connaît pas, retirez-le.", name)
-    fields = {name: value for name, value in defaults.items() if name not in lacking} | dict(said)
+    if (refused := refusal(fields, unable)) is not None:
+        field, sentence = refused
+        raise invalid(sentence, field, "unsupported_value")
+
+
+def renamed(driver: DriverName, fields: Mapping[str, object]) -> dict[str, object]:
+    """Return the fields under the names that they have there."""
     names = RENAMED.get(driver, {})
     return {names.get(name, name): value for name, value in fields.items()}

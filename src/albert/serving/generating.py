@@ -13,7 +13,7 @@ from albert.asgi.fields import Fields
 from albert.asgi.problems import SERVER, Problem, invalid
 from albert.routing.table import RoutedModel
 from albert.serving.engine_client import EngineClient, ToEngine
-from albert.serving.engine_fields import translated
+from albert.serving.engine_fields import check, renamed
 from albert.serving.engines.contract import EngineState
 from albert.wire.sse import Decoder
 
@@ -71,7 +71,9 @@ class Generating:
 
     def _body(self, fields: Fields) -> bytes:
         said = {name: value for name, value in fields.items() if value is not None}
-        body = translated(self._model.driver, said, self._defaults)
+        check(said, self._engine.unable)
+        able = {n: v for n, v in self._defaults.items() if n not in self._engine.unable}
+        body = renamed(self._model.driver, able | said)
         ours = {"model": self._model.upstream_name, "stream": True}
         return orjson.dumps({**body, **self._engine.request_extra, **ours})
 

@@ -21,6 +21,7 @@ from albert.asgi.problems import Problem, internal, problem_of, stopping
 from albert.domain.errors import AlbertError, Unauthenticated
 from albert.routing.table import RoutedModel
 from albert.serving.engine_client import EngineClient, ToEngine, away
+from albert.serving.engine_fields import check
 from albert.serving.engines.contract import EngineState
 from albert.serving.generating import Generating
 from albert.wire.openai import model_card
@@ -164,24 +165,32 @@ class LLMService:
     async def _pass(
         self, method: str, path: str, headers: Mapping[str, str], request: Request, reply: Reply
     ) -> None:
-        body = self._with_extra(request.body) if method == "POST" else request.body
+        body = self._fitting(request.body) if method == "POST" else request.body
         said = {"content-type": "application/json", **headers} if body else headers
         asked = ToEngine(
             method=method, path=path, body=body, headers={**said, "x-request-id": request.id}
         )
         await self._client.relay(asked, reply)
 
-    def _with_extra(self, body: bytes) -> bytes:
-        """Add what the engine needs to notice, while it reads a prompt, that its reader left."""
-        extra = self._engine.request_extra
-        if not extra or b'"stream"' not in body:
+    def _fitting(self, body: bytes) -> bytes:
+        """Return the body as the engine needs it: the same, unless it is to be streamed.
+
+        What is added then lets the engine notice, while it reads, that its reader left.
+
+        Raises:
+            Problem: 400, it asks for what the engine would pass over in silence.
+        """
+        extra, unable = self._engine.request_extra, self._engine.unable
+        if not extra and not unable:
             return body
         try:
             fields = orjson.loads(body)
         except orjson.JSONDecodeError:
             return body  # the engine says what it thinks of it
-        streamed = isinstance(fields, dict) and fields.get("stream") is True
-        return orjson.dumps({**extra, **fields}) if streamed else body
+        if not isinstance(fields, dict):
+            return body
+        check(fields, unable)
+        return orjson.dumps({**extra, **fields}) if extra and fields.get("stream") else body
 
     async def _health(self, _request: Request, reply: Reply) -> None:
         if not self._engine.ready:
