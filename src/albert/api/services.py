@@ -15,6 +15,8 @@ from albert.assistant.contract import Answerer
 from albert.assistant.titles import Titler
 from albert.index.contract import Coverage
 from albert.inference.contract import Embedder
+from albert.prompt.config import built_in
+from albert.prompt.modes import Mode
 from albert.retrieval.contract import Retriever
 from albert.retrieval.library import Library
 from albert.routing.dispatch import Dispatcher
@@ -96,6 +98,10 @@ class Offered(Protocol):
         ...
 
 
+def _built_in_modes(model: str) -> Mapping[str, Mode]:
+    return built_in().modes(model)
+
+
 async def _nothing() -> None:
     """Neither opens nor closes anything."""
 
@@ -125,6 +131,8 @@ class Services:
     dispatcher: Dispatcher = field(default_factory=lambda: Dispatcher(Fleet(RoutingTable({}))))
     limiter: Limiter = field(default_factory=Unlimited)
     recorder: Recorder = field(default_factory=Unrecorded)
+    modes: Callable[[str], Mapping[str, Mode]] = _built_in_modes
+    """The ways of asking a model, by its name."""
     titler: Titler | None = None
     """Where a model is there to entitle questions."""
     background: Background = field(default_factory=Background)

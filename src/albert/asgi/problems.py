@@ -83,6 +83,7 @@ ROWS: dict[type[errors.AlbertError], Row] = {
     errors.PortInUse: Row(500, SERVER, "port_in_use"),
     errors.SettingInvalid: Row(500, SERVER, "setting_invalid"),
     errors.TableInvalid: Row(500, SERVER, "routing_table_invalid"),
+    errors.PromptConfigInvalid: Row(500, SERVER, "prompt_config_invalid"),
     errors.DatabaseError: Row(500, SERVER, "database_error"),
     errors.DatabaseUnavailable: Row(503, SERVER, "database_unavailable"),
     errors.MailNotSent: Row(502, SERVER, "mail_not_sent"),

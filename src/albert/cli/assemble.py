@@ -18,6 +18,7 @@ from albert.bootstrap.models import Models
 from albert.cli.console import say
 from albert.domain.errors import PasswordInvalid, SearchError, SettingInvalid
 from albert.index.contract import Coverage
+from albert.prompt.config import built_in
 
 
 def services(one: Albert, models: Models, database: Database, key: str) -> Services:
@@ -53,6 +54,7 @@ def services(one: Albert, models: Models, database: Database, key: str) -> Servi
         secret=secret,
         policy=policy(one),
         dispatcher=models.dispatcher,
+        modes=(models.prompts or built_in()).modes,
         titler=models.titler,
         background=background,
         open=warm,

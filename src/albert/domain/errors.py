@@ -53,6 +53,7 @@
     + PortInUse            another program listens there
     + SettingInvalid       a setting is unknown or ill-formed
     + TableInvalid         the routing table is ill-formed
+    + PromptConfigInvalid  a model's prompt_config.yml, or one of its templates
 
 Messages are read by public agents: French, one sentence, then what to do.
 Nothing here knows about HTTP; ``albert.asgi.problems`` gives each its status.
@@ -190,6 +191,10 @@ class SettingInvalid(ServiceError):
 
 class TableInvalid(ServiceError):
     """La table de routage est incorrecte."""
+
+
+class PromptConfigInvalid(ServiceError):
+    """La configuration de prompts d'un modèle est incorrecte."""
 
 
 class DatabaseError(AlbertError):

@@ -113,23 +113,39 @@ class Dispatcher:
             made = self._made[wanted] = URL(f"{endpoint.base_url}/{operation}"), headers
         return made
 
+    async def prompt_config(self, route: Route) -> bytes:
+        """Return what a model's service says of its prompts; nothing where it does not."""
+        for replica in route.replicas:
+            endpoint = replica.endpoint
+            if endpoint.ready:
+                address = f"{endpoint.base_url.removesuffix('/v1')}/get_prompt_config"
+                if body := await self._read(address, endpoint.key):
+                    return body
+        return b""
+
     async def probe(self, replica: LiveReplica) -> bool:
         """Whether a replica answers at all: a list of models, or a refusal of its own."""
-        endpoint = replica.endpoint
-        headers = {"authorization": f"Bearer {endpoint.key}"} if endpoint.key else {}
+        return (
+            await self._read(f"{replica.endpoint.base_url}/models", replica.endpoint.key)
+            is not None
+        )
+
+    async def _read(self, address: str, key: str) -> bytes | None:
+        """Return a JSON text; empty where it is refused, ``None`` where nobody answers well."""
         try:
             async with self._opened().get(
-                f"{endpoint.base_url}/models",
-                headers=headers,
+                address,
+                headers={"authorization": f"Bearer {key}"} if key else {},
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=_PROBE_SECONDS),
             ) as response:
                 if response.status != 200:
-                    return 400 <= response.status < 500
-                orjson.loads(await response.content.read(_PROBE_LIMIT))
+                    return b"" if 400 <= response.status < 500 else None
+                body = await response.content.read(_PROBE_LIMIT)
+                orjson.loads(body)
         except (aiohttp.ClientError, TimeoutError, OSError, orjson.JSONDecodeError):
-            return False
-        return True
+            return None
+        return body
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:

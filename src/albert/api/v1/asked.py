@@ -60,7 +60,7 @@ def asked(fields: Fields) -> Asked:
         history=tuple(turns[:last]),
         where=Filter(sources=_sources(rag)),
         sampling=_sampling(fields),
-        limit=read.integer(rag, "rag.limit", least=1, most=_MOST_PASSAGES) or _DEFAULT.limit,
+        limit=read.integer(rag, "rag.limit", least=1, most=_MOST_PASSAGES),
         mode=read.text(rag, "rag.mode") or _DEFAULT.mode,
         checks=_checks(rag),
     )

@@ -41,6 +41,8 @@ _UNABLE: Mapping[str, str] = {
     "celui-là, et tool_choice = required.",
     "echo": "llama.cpp ne répète pas la demande dans sa réponse (echo) : retirez ce champ.",
     "best_of": "llama.cpp ne choisit pas entre plusieurs réponses (best_of) : demandez n réponses.",
+    "stop_token_ids": "llama.cpp ne s'arrête pas à un jeton (stop_token_ids) : employez stop.",
+    "length_penalty": "llama.cpp ne pèse pas les longueurs (length_penalty) : retirez ce champ.",
     "suffix": "llama.cpp n'écrit pas entre deux textes (suffix) : retirez ce champ.",
 }
 _NO_TOOLS = "Le gabarit de ce modèle ne prévoit pas d'outils : retirez tools, ou changez de modèle."
