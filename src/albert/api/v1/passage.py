@@ -56,9 +56,16 @@ class Passage:
             await self._session.close()
 
     async def relay(
-        self, upstream: Upstream, request: Request, fields: Fields, reply: Reply
+        self,
+        upstream: Upstream,
+        request: Request,
+        fields: Fields,
+        reply: Reply,
+        *,
+        operation: str = "chat/completions",
     ) -> None:
-        """Send ``request`` on, and its answer back as it comes.
+        """Send ``request`` on, and its answer back as it comes; ``operation`` is the route below
+        the model's ``/v1/``.
 
         Cancelling closes the connection to the model, which stops there too.
 
@@ -69,7 +76,10 @@ class Passage:
         extra = upstream.extra if fields.get("stream") else {}
         if extra or fields.get("model") != upstream.model:  # has another name over there
             body = orjson.dumps({**fields, **extra, "model": upstream.model})
-        async with _as_problems(), await self._post(upstream, request.id, body) as response:
+        async with (
+            _as_problems(),
+            await self._post(upstream, operation, request.id, body) as response,
+        ):
             if response.status in (401, 403) or response.status in range(300, 400):
                 raise _unfit(
                     f"Le service du modèle refuse ({response.status}) : vérifiez adresse et clé."
@@ -84,7 +94,7 @@ class Passage:
             await reply.end()
 
     async def _post(
-        self, upstream: Upstream, request_id: str, body: bytes
+        self, upstream: Upstream, operation: str, request_id: str, body: bytes
     ) -> aiohttp.ClientResponse:
         if self._session is None:
             raise _unfit("Le service n'est pas encore ouvert.", 503)
@@ -97,7 +107,7 @@ class Passage:
             headers["authorization"] = f"Bearer {upstream.key}"
         send = functools.partial(
             self._session.post,
-            f"{upstream.base_url.rstrip('/')}/chat/completions",
+            f"{upstream.base_url.rstrip('/')}/{operation}",
             data=body,
             headers=headers,
             allow_redirects=False,

@@ -10,9 +10,11 @@ from starlette.types import Receive, Scope, Send
 from albert.api.auth import require_member
 from albert.api.services import Services
 from albert.api.v1.chat import Chat
+from albert.api.v1.completions import Completions
 from albert.api.v1.embeddings import Embeddings
 from albert.api.v1.models import Models
 from albert.api.v1.passage import Passage
+from albert.api.v1.responses.route import Responses
 from albert.asgi.exchange import ReaderLeft, Reply, Request, path_of, read_body
 from albert.asgi.in_flight import InFlight
 from albert.asgi.problems import Problem, internal, problem_of, stopping
@@ -34,9 +36,13 @@ class OpenAIRoutes:
         self._gate = services.gate
         self._in_flight = in_flight
         self._models = Models(services)
+        chat = Chat(services, passage, clock)
+        self._responses = Responses(chat, services.default_model, clock)
         self._handlers: dict[str, tuple[str, Handler]] = {
             "models": ("GET", self._models.every),
-            "chat/completions": ("POST", Chat(services, passage, clock)),
+            "chat/completions": ("POST", chat),
+            "completions": ("POST", Completions(services, passage)),
+            "responses": ("POST", self._responses),
             "embeddings": ("POST", Embeddings(services.embedder)),
         }
 
@@ -76,6 +82,9 @@ class OpenAIRoutes:
         if name.startswith("models/"):
             one = functools.partial(self._models.one, name.removeprefix("models/"))
             expected, handler = "GET", one
+        elif name.startswith("responses/"):
+            expected = method if method in ("GET", "DELETE", "POST") else "GET"
+            handler = functools.partial(self._responses.one, name.split("/")[1])
         elif name in self._handlers:
             expected, handler = self._handlers[name]
         else:
