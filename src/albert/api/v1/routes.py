@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Awaitable, Callable
 
 from starlette.types import Receive, Scope, Send
@@ -21,6 +22,14 @@ from albert.asgi.problems import Problem, internal, problem_of, stopping
 from albert.domain.errors import AlbertError
 
 PREFIXES = ("/v1/", "/api/v1/")
+
+_KEPT_RESPONSES = {
+    "GET": r"responses/[^/]+(/input_items)?",
+    "DELETE": r"responses/[^/]+",
+    "POST": r"responses/[^/]+/cancel",
+}
+"""Where OpenAI has the responses that it keeps, by method."""
+_NEVER = "(?!)"
 
 Handler = Callable[[Request, Reply], Awaitable[None]]
 
@@ -82,9 +91,8 @@ class OpenAIRoutes:
         if name.startswith("models/"):
             one = functools.partial(self._models.one, name.removeprefix("models/"))
             expected, handler = "GET", one
-        elif name.startswith("responses/"):
-            expected = method if method in ("GET", "DELETE", "POST") else "GET"
-            handler = functools.partial(self._responses.one, name.split("/")[1])
+        elif re.fullmatch(_KEPT_RESPONSES.get(method, _NEVER), name):
+            expected, handler = method, functools.partial(self._responses.one, name.split("/")[1])
         elif name in self._handlers:
             expected, handler = self._handlers[name]
         else:

@@ -41,7 +41,10 @@ class _Spoken:
 
     def json(self) -> dict[str, object]:
         body: dict[str, object] = {"id": self.id, "type": self.type, "status": self.status}
-        body |= {"role": "assistant"} if self.type == "message" else {"summary": []}
+        if self.type == "message":
+            body["role"] = "assistant"
+        else:
+            body["summary"] = []
         return body | {"content": [part.json() for part in self.parts]}
 
     def say(self, kind: PartKind, text: str, logprobs: list[object]) -> Iterator[Event]:

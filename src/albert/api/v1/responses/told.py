@@ -81,8 +81,8 @@ class ResponseStream:
         status = self._status()
         frames = self._frames(self._output.close(status))
         self.over = True
-        last = (f"response.{status}", {"response": self._response(status)})
-        return [*frames, *self._frames([last])]
+        last = self._frame(f"response.{status}", {"response": self._response(status)})
+        return [*frames, last]
 
     def failure(self, problem: Problem) -> bytes:
         """Return the event that tells of an error in mid-stream; nothing after the last event."""
@@ -97,7 +97,7 @@ class ResponseStream:
             "type": problem.type,
         }
         response = self._response("failed") | {"error": error}
-        return b"".join(self._frames([("response.failed", {"response": response})]))
+        return self._frame("response.failed", {"response": response})
 
     def whole(self, payload: bytes) -> bytes:
         """Return a whole chat completion as a response object.
