@@ -82,7 +82,7 @@ $(TEST_MODEL): requirements-test-model.lock $(INSTALLED)
 	@touch $@
 
 # They want another major version of the openai package than we do: so an environment of their own.
-$(TEST_CLIENTS): requirements-test-clients.lock $(INSTALLED)
+$(TEST_CLIENTS): requirements-test-clients.lock | $(INSTALLED)
 	@rm -rf .venv/clients
 	@$(BIN)/python -m venv .venv/clients
 	@.venv/clients/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r $<
