@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from random import getrandbits
 from uuid import uuid4
@@ -101,13 +101,20 @@ def replay(body: bytes, receive: Receive) -> Receive:
     return again
 
 
+def _broken_chat(problem: Problem) -> bytes:
+    event = Completion(f"chatcmpl-{uuid4().hex}", 0, "").failure(problem.body())
+    return b"\n\n" + event + DONE
+
+
 class Reply:
-    """The answer to one request: JSON at once, or a stream that always ends with ``[DONE]``."""
+    """The answer to one request: JSON at once, or a stream that always says how it ended."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
         self.status = 0
         """As it was told; 0 before."""
+        self.broken: Callable[[Problem], bytes] = _broken_chat
+        """How a stream tells of an error, its last bytes included: a chat's way, unless said."""
         self.started = False
         self.complete = False
         self._events = False
@@ -132,12 +139,11 @@ class Reply:
     async def fail(self, problem: Problem) -> None:
         """Tell of an error, in whatever way is still open.
 
-        In mid-stream: an error event, then ``[DONE]``, after a blank line that
-        ends the event that may have been cut. In the middle of a body of known
-        length nothing honest can be said: it stays short, and the server closes.
+        In mid-stream, ``broken`` says: for a chat an error event, then ``[DONE]``, after a
+        blank line that ends the event that may have been cut. In the middle of a body of
+        known length nothing honest can be said: it stays short, and the server closes.
         """
         if not self.started:
             await self.json(orjson.dumps(problem.body()), problem.status, problem.headers)
         elif self._events:
-            event = Completion(f"chatcmpl-{uuid4().hex}", 0, "").failure(problem.body())
-            await self.end(b"\n\n" + event + DONE)
+            await self.end(self.broken(problem))

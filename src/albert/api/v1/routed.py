@@ -34,7 +34,7 @@ class Routed:
 
     async def __call__(self, request: ModelRequest, reply: Reply) -> None:
         fields = read.json_object(request.body)
-        name = read.text(fields, "model") or ""
+        name = read.text(fields, "model") or self._unsaid()
         route = self._services.dispatcher.fleet.find(name)
         if route is not None:
             passing = Passing(request, fields, self._operation)
@@ -47,3 +47,7 @@ class Routed:
                 await self._local(request, reply)
         else:
             raise model_not_found(name, self._services.names)
+
+    def _unsaid(self) -> str:
+        """Return the model of requests that name none: it writes, and nothing else."""
+        return self._services.default_model if self._operation == "completions" else ""
