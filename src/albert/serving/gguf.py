@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import re
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,9 @@ from albert.domain.errors import ModelFileInvalid
 
 SMALLEST = 4096
 """Bytes under which no language model fits, vocabulary included."""
+
+PART = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$")
+"""How the name of one part ends, of a model that llama.cpp's gguf-split cut in several."""
 
 _VERSIONS = (2, 3)  # https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 _WAY_OUT = "téléchargez la version GGUF du même modèle"
@@ -43,8 +47,8 @@ class GGUF:
     """Tokens of the longest text the model was trained on."""
 
 
-def examine(path: Path) -> GGUF:
-    """Read the header of a GGUF file, without its weights.
+def examine(path: Path, *, chat: bool = True) -> GGUF:
+    """Read the header of a GGUF file, without its weights; ``chat`` wants one that converses.
 
     A file cut after the place of its last tensor passes: the engine finds that out.
 
@@ -56,9 +60,9 @@ def examine(path: Path) -> GGUF:
     try:
         with path.open("rb") as file:
             start = file.read(256)
-            _check_start(path, start)
+            check_start(path, start)
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as octets:
-                return _header(path, octets)
+                return _header(path, octets, chat=chat)
     except FileNotFoundError:
         raise _invalid(path, "n'existe pas : vérifiez le chemin") from None
     except OSError as error:
@@ -68,8 +72,12 @@ def examine(path: Path) -> GGUF:
         raise _invalid(path, f"est incomplet : {_WAY_OUT} de nouveau") from None
 
 
-def _check_start(path: Path, start: bytes) -> None:
-    """Raise unless the file begins as a GGUF file does."""
+def check_start(path: Path, start: bytes) -> None:
+    """Judge a file by its first 256 bytes.
+
+    Raises:
+        ModelFileInvalid: they are not those of a GGUF file; the message says what they are.
+    """
     if not start:
         raise _invalid(path, f"est vide : {_WAY_OUT}")
     if (earlier := _EARLIER.get(start[:4])) is not None:
@@ -89,7 +97,7 @@ def _check_start(path: Path, start: bytes) -> None:
     raise _invalid(path, f"n'est pas un modèle GGUF : {_WAY_OUT}")
 
 
-def _header(path: Path, octets: mmap.mmap) -> GGUF:
+def _header(path: Path, octets: mmap.mmap, *, chat: bool) -> GGUF:
     """Walk metadata and tensors; ``struct.error`` or ``IndexError`` where the file stops short."""
     version, tensors, entries = struct.unpack_from("<IQQ", octets, 4)
     if version not in _VERSIONS:
@@ -101,7 +109,8 @@ def _header(path: Path, octets: mmap.mmap) -> GGUF:
     reader = _Reader(octets, 24)
     about = reader.metadata(entries)
     architecture = str(about.get("general.architecture", ""))
-    if architecture in _NOT_CHAT or about.get("general.type", "model") != "model" or not tensors:
+    whole = about.get("general.type", "model") == "model" and tensors
+    if not whole or (chat and architecture in _NOT_CHAT):
         raise _invalid(path, "n'est pas un modèle de conversation : choisissez-en un autre")
     last = reader.last_tensor(tensors)
     if len(octets) < max(SMALLEST, reader.place + last):
