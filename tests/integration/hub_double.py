@@ -26,7 +26,7 @@ class Repository:
     revisions: tuple[str, ...] = ("main",)
     announced: dict[str, bytes] = field(default_factory=dict)
     """Contents that the listing tells of, where they are not those that come."""
-    token: str = ""
+    key: str = ""
     """Wanted to let anybody in."""
     gated: bool = False
 
@@ -107,7 +107,7 @@ class Talk(BaseHTTPRequestHandler):
         if repository.gated and not given:
             self.say(401, X_Error_Code="GatedRepo", X_Error_Message="Access is restricted.")
             return True
-        if repository.token and given != repository.token:
+        if repository.key and given != repository.key:
             code = {} if given else {"X_Error_Code": "RepoNotFound"}
             self.say(403 if given else 401, b"", **code)
             return True
