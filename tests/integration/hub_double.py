@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,6 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import quote, unquote, urlsplit
 
 COMMIT = "c0ffee" + "0" * 34
+CACHE = "/api/resolve-cache/models/"
+"""Where the hub itself sends who asks for a small file."""
 LARGE = (".safetensors", ".gguf", ".bin", ".pt")
 
 Fault = Callable[["Talk", bytes], None]
@@ -86,6 +89,8 @@ class Talk(BaseHTTPRequestHandler):
         self.hub.asked.append(Asked(self.command, path, dict(self.headers)))
         if self.of_store:
             self._large(path)
+        elif path.startswith(CACHE):
+            self._small(path.removeprefix(CACHE))
         elif path.startswith("/api/models/"):
             self._listing(path.removeprefix("/api/models/"))
         else:
@@ -147,7 +152,7 @@ class Talk(BaseHTTPRequestHandler):
             return
         content = repository.files[name]
         announced = repository.announced.get(name, content)
-        told = {"X_Repo_Commit": commit, "ETag": f'"{oid(announced)}"'}
+        told = {"X_Repo_Commit": commit}
         if name.endswith(LARGE):
             told |= {
                 "X_Linked_Size": str(len(announced)),
@@ -155,9 +160,19 @@ class Talk(BaseHTTPRequestHandler):
                 "Location": f"{self.hub.store}/{quote(repo_id)}/{quote(name)}?signature=s",
             }
             self.say(302, b"", **told)
-        elif self.command == "HEAD":
-            told["Content_Length"] = str(len(announced))
-            self.say(200, b"", **told)
+        else:
+            self.say(307, b"", **told, Location=quote(f"{CACHE}{repo_id}/{commit}/{name}"))
+
+    def _small(self, path: str) -> None:
+        owner, repo, commit, name = path.split("/", 3)
+        repository = self.hub.repositories[f"{owner}/{repo}"]
+        if self._refused(repository):
+            return
+        content = repository.files[name]
+        announced = repository.announced.get(name, content)
+        told = {"X_Repo_Commit": commit, "ETag": f'"{oid(announced)}"'}
+        if self.command == "HEAD":
+            self.say(200, b"", **told, Content_Length=str(len(announced)))
         elif not self._met(name, content):
             self._bytes(content, told)
 
@@ -192,6 +207,16 @@ def _sibling(name: str, content: bytes) -> dict[str, object]:
     return made
 
 
+class Server(ThreadingHTTPServer):
+    """Takes a client that leaves in the middle for what it is."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]  # passed on
+
+
 @contextmanager
 def serving() -> Iterator[HubDouble]:
     """Run the hub and its store, each on a port of its own."""
@@ -200,8 +225,7 @@ def serving() -> Iterator[HubDouble]:
         addresses = []
         for of_store in (False, True):
             talk = type("OneTalk", (Talk,), {"hub": hub, "of_store": of_store})
-            server = ThreadingHTTPServer(("127.0.0.1", 0), talk)
-            server.daemon_threads = True
+            server = Server(("127.0.0.1", 0), talk)
             thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
             thread.start()
             stack.callback(server.server_close)

@@ -30,12 +30,13 @@ FILES = {
     "tokenizer.json": b"{}",
     "prompt_config.yml": b"prompts: []\n",
     "rag.jinja": b"{{ query }}",
+    "merges.txt": b"",
     "model.safetensors": BIG,
     "README.md": b"# Albert",
     "modeling_albert.py": b"import os",
     "pytorch_model.bin": b"\x80\x02.",
 }
-SERVING = {"config.json", "tokenizer.json", "prompt_config.yml", "rag.jinja", "model.safetensors"}
+SERVING = set(FILES) - {"README.md", "modeling_albert.py", "pytorch_model.bin"}
 
 
 @pytest.fixture
@@ -95,6 +96,12 @@ def test_what_is_there_is_not_asked_for_again_nor_the_hub(
     offline = download(Wanted(repo_id=LIGHT), store, None, progress=lambda done, total: None)
     assert not offline.changed
     assert len(hub.asked) == before
+
+
+def test_offline_what_is_there_serves_even_forced(hub: HubDouble, store: ModelStore) -> None:
+    bring(hub, store)
+    wanted = Wanted(repo_id=LIGHT, force=True)
+    assert not download(wanted, store, None, progress=lambda done, total: None).changed
 
 
 def test_offline_what_is_not_there_is_told(store: ModelStore) -> None:

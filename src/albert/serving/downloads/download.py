@@ -7,7 +7,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event, Lock
@@ -83,7 +83,8 @@ def download(
     """
     place = store.place(wanted.repo_id, wanted.revision, wanted.file)
     have = _have(store, wanted)
-    if have is not None and _sound(have, wanted):
+    asked = wanted if hub is not None else replace(wanted, force=False)
+    if have is not None and _sound(have, asked):
         return Downloaded(have, changed=False)
     if hub is None:
         raise offline(f"« {wanted.repo_id} »")

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from huggingface_hub.hf_api import RepoSibling
 
 _ANSWER = 15.0  # seconds for the hub to answer a request that carries no file
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _HEXADECIMAL = re.compile(r"[0-9a-f]{40,64}")
 _BLOCK = 1 << 18  # bytes held in memory, which a cut loses
 
@@ -147,7 +148,8 @@ class Hub:
         about = get_hf_file_metadata(
             url, timeout=_ANSWER, token=self._sent, library_name="albert", endpoint=endpoint
         )
-        if about.size != file.size or (file.sha256 and about.etag != file.sha256):
+        proof = about.etag if _SHA256.fullmatch(about.etag or "") else file.sha256
+        if about.size not in (None, file.size) or (file.sha256 and proof != file.sha256):
             raise Again(f"se contredit sur « {file.path} »")
         here, there = urlsplit(url), urlsplit(about.location)
         if here.scheme == "https" != there.scheme:
