@@ -70,6 +70,8 @@ ROWS: dict[type[errors.AlbertError], Row] = {
     errors.InferenceError: Row(502, SERVER, "inference_error"),
     errors.ModelNotFound: Row(404, INVALID, "model_not_found"),
     errors.ModelFileInvalid: Row(500, SERVER, "model_file_invalid"),
+    errors.ModelNotDownloaded: Row(503, SERVER, "model_not_downloaded"),
+    errors.ModelUnavailable: Row(503, SERVER, "model_unavailable"),
     errors.ModelOverloaded: Row(503, SERVER, "model_overloaded"),
     errors.ModelUnreachable: Row(502, SERVER, "model_unreachable"),
     errors.ModelDown: Row(503, SERVER, "model_down"),

@@ -42,9 +42,9 @@ from albert.serving.embedded_postgres import EmbeddedPostgres
 from albert.serving.engines.contract import Driver
 from albert.serving.engines.llama_cpp import LlamaCppDriver
 from albert.serving.patience import Patience
+from albert.serving.store import ModelStore
 from albert.serving.supervisor import Supervisor
-from albert.serving.weights import located
-from albert.settings import Settings, environment
+from albert.settings import Settings, environment, models_folder
 
 DRIVERS: Mapping[DriverName, Driver] = {"llama.cpp": LlamaCppDriver()}
 """What launches engines."""
@@ -252,10 +252,9 @@ class Albert:
         """Return where the weights of ``model`` lie: a file, or the folder of its repository.
 
         Raises:
-            ModelFileInvalid: they are not on this machine.
+            ModelNotDownloaded, ModelFileInvalid
         """
-        storage = self.settings.storage_path
-        return located(model, Path(storage).expanduser() if storage else self.home.models)
+        return ModelStore(models_folder(self.settings, self.home)).find(model)
 
     def supervisor(self, patience: Patience = Patience()) -> Supervisor:
         """Return what launches the engines of a table on this machine."""

@@ -18,6 +18,8 @@
   x InferenceError
     + ModelNotFound        no server offers that model
     + ModelFileInvalid     the file is not a model that we can serve
+    + ModelNotDownloaded   it is not on the disk
+    + ModelUnavailable     the hub of models does not give it
     + ModelOverloaded      retry later
     + ModelUnreachable     the model's server does not answer
       - ModelDown          none of its replicas does
@@ -133,6 +135,14 @@ class ModelNotFound(InferenceError):
 
 class ModelFileInvalid(InferenceError):
     """Ce fichier n'est pas un modèle que l'on puisse servir."""
+
+
+class ModelNotDownloaded(InferenceError):
+    """Ce modèle n'est pas sur le disque : téléchargez-le par « albert models download »."""
+
+
+class ModelUnavailable(InferenceError):
+    """Le dépôt ne donne pas ce modèle."""
 
 
 class ModelOverloaded(InferenceError):

@@ -64,12 +64,12 @@ class LlamaCppDriver:
             )
         _refuse_strangers(order.model.engine)
         _flags(order.model.engine.flags)
-        gguf.examine(_file(order), converses=order.model.type == "text-generation")
+        gguf.examine(_file(order), purpose=_purpose(order))
 
     def launch(self, order: Order) -> Launch:
         engine, file = order.model.engine, _file(order)
         vectors = order.model.type == "embeddings"
-        about, flags = gguf.examine(file, converses=not vectors), _flags(engine.flags)
+        about, flags = gguf.examine(file, purpose=_purpose(order)), _flags(engine.flags)
         window = min(engine.context or WINDOW, about.context or sys.maxsize)
         template = str(flags.get("chat_template", about.chat_template))
         wanted: llama_cpp_child.Wanted = {
@@ -160,3 +160,7 @@ def _valued(said: str, value: str, kind: type[bool | int | float | str]) -> bool
         raise InferenceError(
             f"engine.flags : « {said} » veut {words.get(kind, 'un texte')}, et non « {value} »."
         ) from None
+
+
+def _purpose(order: Order) -> gguf.Purpose:
+    return "chat" if order.model.type == "text-generation" else "vectors"
