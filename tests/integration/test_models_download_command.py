@@ -204,6 +204,12 @@ def test_killed_at_any_moment_what_stood_stands_and_it_resumes(
     ]
 
 
+def sizes(folder: Path) -> dict[str, int]:
+    with contextlib.suppress(FileNotFoundError):  # a file is given its name just then
+        return {path.name: path.stat().st_size for path in folder.iterdir()}
+    return {}
+
+
 def test_killed_in_the_middle_the_next_run_asks_for_the_rest(
     tmp_path: Path, hub: HubDouble
 ) -> None:
@@ -212,9 +218,10 @@ def test_killed_in_the_middle_the_next_run_asks_for_the_rest(
     child = begun(tmp_path, hub, "--hf-repo-id", LIGHT)
     assert reached.wait(60)
     part = tmp_path / "home" / "models" / ".partial" / "AgentPublic--albert-light"
-    while not any(path.stat().st_size >= 3 * 262_144 for path in part.glob("*.part")):
+    wanted = {hub_double.oid(b"{}"): 2, f"{hub_double.sha256(OLD)}.part": 3 * 262_144}
+    while sizes(part) != wanted:
         assert child.poll() is None
-        time.sleep(0.01)  # until what was sent is written
+        time.sleep(0.01)  # until what was sent is written, and the small file proven
     child.kill()
     child.communicate()
     release.set()
