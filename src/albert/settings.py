@@ -55,10 +55,6 @@ class Home:
         return self.root / "logs"
 
     @property
-    def models(self) -> Path:
-        return self.root / "models"
-
-    @property
     def postgres(self) -> Path:
         return self.root / "postgres"
 

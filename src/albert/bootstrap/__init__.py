@@ -162,19 +162,13 @@ class Albert:
         patience = Patience(start=180.0, attempts=1) if alone else Patience()
         async with self.supervisor(patience) as supervisor:
             await (supervisor.start(table) if alone else supervisor.reconcile(table))
-            fleet = self.fleet(table, supervisor.engines)
-            dispatcher = Dispatcher(fleet)
+            dispatcher = Dispatcher(self.fleet(table, supervisor.engines))
             prompts = Prompts(dispatcher, self._folder)
             await dispatcher.open()
             await prompts.start()
             try:
-                answerers = TableAnswerers(
-                    fleet,
-                    lambda model: self._answerer(dispatcher, prompts, model),
-                    self.extractive(),
-                )
                 yield Models(
-                    answerers=answerers,
+                    answerers=self._answerers(dispatcher, prompts),
                     dispatcher=dispatcher,
                     named=named,
                     prompts=prompts,
@@ -185,6 +179,12 @@ class Albert:
             finally:
                 await prompts.stop()
                 await dispatcher.close()
+
+    def _answerers(self, dispatcher: Dispatcher, prompts: Prompts) -> TableAnswerers:
+        def make(model: str) -> Answerer:
+            return self._answerer(dispatcher, prompts, model)
+
+        return TableAnswerers(dispatcher.fleet, make, self.extractive())
 
     def _folder(self, route: Route) -> Path | None:
         """Return the folder of a model's weights where this process launched its engine."""
