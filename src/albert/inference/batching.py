@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from albert.domain.errors import ModelOverloaded, ModelUnreachable
 from albert.inference.contract import Embedder, Vectors
@@ -77,11 +78,10 @@ _ROLES: tuple[Role, ...] = ("query", "document")
 class _Call:
     """The texts of a caller: those not begun, and the rows that have come."""
 
-    def __init__(self, texts: Sequence[str], dimension: int) -> None:
+    def __init__(self, texts: Sequence[str]) -> None:
         self.texts = texts
         self.pending = deque(range(len(texts)))
-        self.rows = np.empty((len(texts), dimension), dtype=np.float32)
-        self.missing = len(texts)
+        self.rows: dict[int, NDArray[np.float32]] = {}
         self.alone = False
         """It was in a batch that failed: it shares none any more."""
         self.done: asyncio.Future[Vectors] = asyncio.get_running_loop().create_future()
@@ -112,7 +112,7 @@ class _Lane:
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
         self._admit(len(texts))
-        call = _Call(texts, self._embedder.dimension)
+        call = _Call(texts)
         self._turns.append(call)
         self._fill()
         try:
@@ -185,7 +185,8 @@ class _Lane:
             if not call.done.done():
                 call.alone = True
                 call.pending.appendleft(place)
-        self._turns.extendleft(call for call in calls.values() if call not in self._turns)
+        again = [call for call in calls.values() if call not in self._turns]
+        self._turns.extendleft(reversed(again))
 
     def _forget(self, call: _Call) -> None:
         """Drop what a caller who has left had waiting, and what only it awaited."""
@@ -207,6 +208,5 @@ _EVERYBODYS = (ModelOverloaded, ModelUnreachable)
 def _give(texts: list[_Text], rows: Vectors) -> None:
     for (call, place), row in zip(texts, rows, strict=True):
         call.rows[place] = row
-        call.missing -= 1
-        if not call.missing and not call.done.done():
-            call.done.set_result(call.rows)
+        if len(call.rows) == len(call.texts) and not call.done.done():
+            call.done.set_result(np.stack([call.rows[place] for place in range(len(call.texts))]))

@@ -39,7 +39,7 @@ def embeddings(model: str, rows: NDArray[np.float32], *, tokens: int, encoding: 
 class Ranked(NamedTuple):
     """A document of the call, by its place there (from 0)."""
 
-    index: int
+    place: int
     score: float
     document: str | None
     """Its text, where the caller asked for it back."""
@@ -71,7 +71,7 @@ def reranking(id_: str, model: str, results: Sequence[Ranked], *, tokens: int) -
 
 
 def _result(one: Ranked) -> _Result:
-    result: _Result = {"index": one.index, "relevance_score": one.score}
+    result: _Result = {"index": one.place, "relevance_score": one.score}
     if one.document is not None:
         result["document"] = {"text": one.document}
     return result
