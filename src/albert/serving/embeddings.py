@@ -59,10 +59,12 @@ async def rerank(embedder: Embedder, body: bytes, *, request_id: str) -> Answer:
     counting = asyncio.create_task(count(embedder, (asked.query, *documents)))
     try:
         (query,) = await embedder.embed([asked.query], role="query")
-        scores = await embedder.embed(documents, role="document") @ query
+        rows = await embedder.embed(documents, role="document")
         tokens = await counting
     finally:
         counting.cancel()
+    # row by row, where a matrix product may round equal rows differently
+    scores = (rows * query).sum(axis=1)
     order = np.argsort(-scores, kind="stable").tolist()[: asked.most]
     results = [
         Ranked(place, float(scores[place]), documents[place] if asked.documents_back else None)
