@@ -110,7 +110,7 @@ def problem_of(error: errors.AlbertError) -> Problem:
     problem = Problem(row.status, str(error), type_=row.type, code=row.code)
     if isinstance(error, errors.Unauthenticated):
         problem.headers = ((b"www-authenticate", b"Bearer"),)
-    if isinstance(error, errors.AttemptsExceeded):
+    if isinstance(error, errors.AttemptsExceeded | errors.ModelOverloaded):
         problem.headers = ((b"retry-after", str(error.seconds).encode()),)
     return problem
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import typer
 
+from albert.cli.serve_embeddings import embeddings
 from albert.cli.serve_llm import llm
 
 app = typer.Typer(no_args_is_help=True)
 app.command("llm")(llm)
+app.command("embeddings")(embeddings)
 
 
 @app.callback()

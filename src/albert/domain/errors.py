@@ -134,6 +134,9 @@ class ModelFileInvalid(InferenceError):
 class ModelOverloaded(InferenceError):
     """Le modèle n'a plus de place pour une demande : réessayez plus tard."""
 
+    seconds = 1
+    """To wait before the next attempt."""
+
 
 class ModelUnreachable(InferenceError):
     """Le service du modèle ne répond pas."""

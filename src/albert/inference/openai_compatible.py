@@ -13,11 +13,8 @@ import orjson
 from albert.domain.conversation import Message, Sampling
 from albert.domain.errors import InferenceError, ModelUnreachable
 from albert.inference import refusals
+from albert.inference.tokens import upper_bound
 from albert.wire.sse import Decoder
-
-_ALONE = (
-    bytes(range(33, 65)) + bytes(range(91, 97)) + bytes(range(123, 127)) + bytes(range(206, 256))
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,16 +70,8 @@ class OpenAIChatModel:
         self._timeouts = timeouts
 
     def count(self, text: str) -> int:
-        """An upper bound in practice: no tokenizer is at hand.
-
-        Each digit, each sign of ASCII punctuation, and one more for each character
-        beyond Latin counts 1; the other bytes, letters and blanks, count one half:
-        see ``docs/decisions/0004-models-on-the-cpu.md`` for what was measured. The
-        server has the last word, and refuses what overflows.
-        """
-        octets = text.encode("utf-8", "replace")
-        others = len(octets.translate(None, _ALONE))
-        return len(octets) - others + (others + 1) // 2
+        """An upper bound in practice: the server has the last word, and refuses what overflows."""
+        return upper_bound(text)
 
     async def stream(
         self, messages: Sequence[Message], sampling: Sampling

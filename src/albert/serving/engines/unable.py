@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-_NOT_ASKED = (None, False, "", "none", [], {})
+_NOT_ASKED: tuple[object, ...] = (None, False, "", "none", [], {})
 
 
 def refusal(fields: Mapping[str, object], unable: Mapping[str, str]) -> tuple[str, str] | None:
