@@ -93,6 +93,11 @@ class Settings(BaseModel):
     )
     embedder: Literal["e5"] = Field("e5", description="Modèle de vecteurs")
     embed_threads: int = Field(2, ge=1, description="Fils de calcul des vecteurs")
+    embeddings_api_key: SecretStr = Field(
+        SecretStr(""),
+        validation_alias="EMBEDDINGS_API_KEY",
+        description="Clé du service de vecteurs",
+    )
     model: str = Field(
         "", description="Modèle de langue : vide, un fichier .gguf, ou un nom servi par model_url"
     )

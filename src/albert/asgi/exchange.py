@@ -65,11 +65,11 @@ def request_id_of(scope: Scope) -> str:
     return f"{getrandbits(128):032x}"  # it names and guards nothing: no system call for it
 
 
-async def read_body(receive: Receive) -> bytes:
+async def read_body(receive: Receive, limit: int = BODY_LIMIT) -> bytes:
     """Return the request's body.
 
     Raises:
-        Problem: 413 beyond ``BODY_LIMIT``.
+        Problem: 413 beyond ``limit`` bytes.
         ReaderLeft: the connection closed before the end.
     """
     parts: list[bytes] = []
@@ -80,11 +80,11 @@ async def read_body(receive: Receive) -> bytes:
             raise ReaderLeft
         part: bytes = message.get("body", b"")
         size += len(part)
-        if size <= BODY_LIMIT:
+        if size <= limit:
             parts.append(part)
         more = message.get("more_body", False)
-    if size > BODY_LIMIT:
-        message_ = f"La demande dépasse {BODY_LIMIT} octets : raccourcissez-la."
+    if size > limit:
+        message_ = f"La demande dépasse {limit} octets : raccourcissez-la."
         raise Problem(413, message_, code="request_too_large")
     return b"".join(parts)
 

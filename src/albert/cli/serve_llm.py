@@ -17,9 +17,11 @@ from albert.cli.console import say
 from albert.cli.exposure import check_exposure, check_port, is_loopback
 from albert.cli.start import albert
 from albert.domain.errors import ModelNotFound, RequestError, TableInvalid
-from albert.prompt.config import PromptConfig, built_in, read_config
+from albert.inference.e5 import E5Embedder
+from albert.prompt.config import built_in, read_config
 from albert.routing.reading import read
 from albert.routing.table import DriverName, Replica, RoutedModel
+from albert.serving.engines.contract import EngineState
 from albert.serving.llm_service import LLMService
 from albert.serving.watched import WatchedEngine
 
@@ -119,6 +121,28 @@ def _place(model: RoutedModel, *, told: bool) -> Replica:
     return candidates[0]
 
 
+def _front(
+    one: Albert, model: RoutedModel, engine: EngineState, folder: Path, key: str
+) -> LLMService:
+    """Return the service of ``model``, with the prompts of its folder.
+
+    Raises:
+        PromptConfigInvalid
+    """
+    config = read_config(folder) or built_in()
+    config.modes(model.name)
+    beside = model.embeddings_hf_repo_id.rpartition("/")[2].lower() == E5Embedder.model
+    return LLMService(
+        model=model,
+        engine=engine,
+        key=key,
+        prompt_config=config.encoded(),
+        defaults=config.sampling(model.name).said(),
+        embedder=one.embedder if beside else None,
+        drain_seconds=one.settings.drain_seconds,
+    )
+
+
 async def _serve(one: Albert, model: RoutedModel, host: str, port: int, key: str) -> None:
     weights = await asyncio.to_thread(one.weights, model)  # told at once if they are not there
     lost = asyncio.Event()
@@ -135,20 +159,10 @@ async def _serve(one: Albert, model: RoutedModel, host: str, port: int, key: str
         supervisor.watch(changed)
         await supervisor.reconcile([model])
         engine = supervisor.engines[model.name]
-        prompts = await asyncio.to_thread(_prompts, weights)
-        service = LLMService(
-            model=model,
-            engine=engine,
-            key=key,
-            prompt_config=prompts.encoded(),
-            defaults=prompts.sampling(model.name).said(),
-        )
+        folder = await asyncio.to_thread(lambda: weights if weights.is_dir() else weights.parent)
+        service = await asyncio.to_thread(_front, one, model, engine, folder, key)
         told = f"« {model.name} » est servi sur "
         await serve(service, host, port, lambda address: say(f"{told}{address}/v1"), stop=lost)
     if engine.error is not None:
         raise engine.error
     say("Le service du modèle est arrêté.")
-
-
-def _prompts(weights: Path) -> PromptConfig:
-    return read_config(weights if weights.is_dir() else weights.parent) or built_in()

@@ -9,7 +9,9 @@ from albert.bootstrap import Albert
 from albert.settings import load
 
 
-def albert(home: Path | None = None, *, chunk_tokens: int | None = None) -> Albert:
+def albert(
+    home: Path | None = None, *, chunk_tokens: int | None = None, embed_threads: int | None = None
+) -> Albert:
     """Read the settings and open the data folder; what is given takes a setting's place.
 
     Raises:
@@ -17,6 +19,6 @@ def albert(home: Path | None = None, *, chunk_tokens: int | None = None) -> Albe
     """
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
     settings = load()
-    given = {"home": home, "chunk_tokens": chunk_tokens}
+    given = {"home": home, "chunk_tokens": chunk_tokens, "embed_threads": embed_threads}
     update = {name: value for name, value in given.items() if value is not None}
     return Albert(settings.model_copy(update=update))

@@ -9,14 +9,11 @@ import orjson
 
 from albert.domain.conversation import Message, Sampling
 from albert.domain.errors import InferenceError, ModelUnreachable
-from albert.routing import refusals
+from albert.inference import refusals
+from albert.inference.tokens import upper_bound
 from albert.routing.dispatch import Dispatcher
 from albert.routing.sending import Sending
 from albert.wire.sse import Decoder
-
-_ALONE = (
-    bytes(range(33, 65)) + bytes(range(91, 97)) + bytes(range(123, 127)) + bytes(range(206, 256))
-)
 
 
 class RoutedChatModel:
@@ -36,14 +33,9 @@ class RoutedChatModel:
     def count(self, text: str) -> int:
         """An upper bound in practice: no tokenizer is at hand.
 
-        Each digit, each sign of ASCII punctuation, and one more for each character
-        beyond Latin counts 1; the other bytes, letters and blanks, count one half:
-        see ``docs/decisions/0004-models-on-the-cpu.md`` for what was measured. The
-        server has the last word, and refuses what overflows.
+        The server has the last word, and refuses what overflows.
         """
-        octets = text.encode("utf-8", "replace")
-        others = len(octets.translate(None, _ALONE))
-        return len(octets) - others + (others + 1) // 2
+        return upper_bound(text)
 
     async def stream(
         self, messages: Sequence[Message], sampling: Sampling

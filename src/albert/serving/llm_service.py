@@ -15,19 +15,20 @@ from uuid import uuid4
 import orjson
 from starlette.types import Message, Receive, Scope, Send
 
+from albert.asgi import fields as read
 from albert.asgi.exchange import ReaderLeft, Reply, Request, header, path_of, read_body
 from albert.asgi.in_flight import InFlight
 from albert.asgi.problems import Problem, internal, problem_of, stopping
 from albert.domain.errors import AlbertError, Unauthenticated
+from albert.inference.contract import Embedder
 from albert.routing.table import RoutedModel
+from albert.serving.embeddings import embed
 from albert.serving.engine_client import EngineClient, ToEngine, away
 from albert.serving.engine_fields import check
 from albert.serving.engines.contract import EngineState
 from albert.serving.generating import Generating
 from albert.wire.openai import model_card
 
-Embed = Callable[[bytes], Awaitable[bytes]]
-"""Answers the body of an embedding call, in OpenAI's form."""
 Handler = Callable[[Request, Reply], Awaitable[None]]
 
 _ENGINE = "/v1/"
@@ -41,7 +42,7 @@ class LLMService:
     and under ``/v1/`` whatever the engine answers there.
 
     ``prompt_config`` is the model's, in JSON. ``defaults`` are the choices of sampling of
-    ``/generate``. ``embed`` answers embedding calls, where another model than the engine's
+    ``/generate``. ``embedder`` answers embedding calls, where another model than the engine's
     does. An empty ``key`` admits everybody: on loopback only. ``drain_seconds`` is what
     running answers have to end.
     """
@@ -54,10 +55,10 @@ class LLMService:
         key: str,
         prompt_config: bytes,
         defaults: Mapping[str, object] = _NOTHING,
-        embed: Embed | None = None,
+        embedder: Embedder | None = None,
         drain_seconds: float = 30.0,
     ) -> None:
-        self._model, self._engine, self._embed = model, engine, embed
+        self._model, self._engine, self._embedder = model, engine, embedder
         self._key = key.encode()
         self._prompt_config = prompt_config
         self._drain_seconds = drain_seconds
@@ -73,7 +74,7 @@ class LLMService:
             "/embeddings": ("POST", self._embeddings),
             "/get_prompt_config": ("GET", self._config),
         }
-        if embed is not None:
+        if embedder is not None:
             self._handlers["/v1/embeddings"] = self._handlers["/embeddings"]
 
     async def open(self) -> None:
@@ -206,24 +207,32 @@ class LLMService:
                 model.upstream_name, "text-embeddings-inference" if embeds else "text-generation"
             )
         ]
-        if self._embed is not None and model.embeddings_hf_repo_id:
-            cards.append(model_card(model.embeddings_hf_repo_id, "text-embeddings-inference"))
+        if self._embedder is not None:
+            cards.append(model_card(self._embedder.model, "text-embeddings-inference"))
         await reply.json(orjson.dumps({"object": "list", "data": cards}))
 
     async def _config(self, _request: Request, reply: Reply) -> None:
         await reply.json(self._prompt_config)
 
     async def _embeddings(self, request: Request, reply: Reply) -> None:
-        if self._embed is not None:
-            await reply.json(await self._embed(request.body))
+        if self._embedder is not None:
+            body = _without_model(request.body, self._model.embeddings_hf_repo_id)
+            await reply.json((await embed(self._embedder, body)).payload)
         elif self._model.type == "embeddings":
             await self._pass("POST", "embeddings", {}, request, reply)
         else:
-            message = (
-                "Ce service n'a pas de modèle de vecteurs : nommez-en un dans "
-                "embeddings_hf_repo_id, ou appelez le service des vecteurs."
-            )
-            raise Problem(404, message, code="model_not_found")
+            named = self._model.embeddings_hf_repo_id
+            which = f"ne peut servir « {named} »" if named else "n'a pas de modèle de vecteurs"
+            message = f"Ce service {which} : appelez celui d'« albert serve embeddings »."
+            raise Problem(404, message, code="model_not_found", param="model")
+
+
+def _without_model(body: bytes, name: str) -> bytes:
+    """Leave the choice of model to the embedder, where it is called by its repository."""
+    fields = read.json_object(body)
+    if not name or fields.get("model") != name:
+        return body
+    return orjson.dumps({key: value for key, value in fields.items() if key != "model"})
 
 
 def _request_id(scope: Scope) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -34,6 +36,33 @@ class HashEmbedder:
                 row[int.from_bytes(digest) % self.dimension] += 1
             row /= float(np.linalg.norm(row))
         return rows
+
+
+class HeldEmbedder(HashEmbedder):
+    """Begins a batch when asked, and ends it when told: for tests of what waits.
+
+    ``begun`` has the batches in the order they began; ``left`` those that were cancelled.
+    A batch that holds a text of ``failing`` raises its error.
+    """
+
+    def __init__(self, failing: Mapping[str, Exception] = MappingProxyType({})) -> None:
+        super().__init__()
+        self.begun: list[list[str]] = []
+        self.left: list[list[str]] = []
+        self.release = asyncio.Event()
+        self._failing = failing
+
+    async def embed(self, texts: Sequence[str], *, role: Literal["query", "document"]) -> Vectors:
+        self.begun.append(list(texts))
+        try:
+            await self.release.wait()
+        except asyncio.CancelledError:
+            self.left.append(list(texts))
+            raise
+        for text in texts:
+            if text in self._failing:
+                raise self._failing[text]
+        return await super().embed(texts, role=role)
 
 
 class ScriptedModel:

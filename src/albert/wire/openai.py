@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, TypedDict
 
-import numpy as np
 import orjson
-from numpy.typing import NDArray
 
 from albert.wire.citations import CitationJson
 from albert.wire.sse import frame
@@ -162,28 +159,3 @@ class Completion:
 
     def _head(self, kind: str) -> dict[str, object]:
         return {"id": self.id, "object": kind, "created": self.created, "model": self.model}
-
-
-def embeddings(
-    model: str, rows: NDArray[np.float32], *, tokens: int, encoding: Literal["float", "base64"]
-) -> bytes:
-    """Return the answer of an embedding call; ``rows`` has shape ``(n, dimension)``.
-
-    Base64 is of little-endian float32, as OpenAI's clients ask for by default.
-    """
-    vectors: Sequence[object] = (
-        list(np.ascontiguousarray(rows, dtype=np.float32))
-        if encoding == "float"
-        else [base64.b64encode(row.astype("<f4").tobytes()).decode() for row in rows]
-    )
-    data = [
-        {"object": "embedding", "index": index, "embedding": vector}
-        for index, vector in enumerate(vectors)
-    ]
-    body = {
-        "object": "list",
-        "model": model,
-        "data": data,
-        "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
-    }
-    return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)

@@ -18,6 +18,7 @@ from albert.api.v1.embeddings import Embeddings
 from albert.api.v1.metering import Metering
 from albert.api.v1.models import Models
 from albert.api.v1.request import ModelRequest
+from albert.api.v1.rerank import Rerank
 from albert.api.v1.responses.route import Responses
 from albert.api.v1.routed import Routed
 from albert.asgi.exchange import ReaderLeft, Reply, path_of, read_body
@@ -52,6 +53,7 @@ class OpenAIRoutes:
         metering = Metering(services.limiter, services.recorder)
         embedder = services.embedder
         embeddings = Embeddings(embedder) if embedder is not None else None
+        rerank = Rerank(embedder) if embedder is not None else None
         chat = Chat(services, metering, clock)
         self._responses = Responses(chat, lambda: services.default_model, clock)
         self._handlers: dict[str, tuple[str, Handler]] = {
@@ -60,7 +62,7 @@ class OpenAIRoutes:
             "completions": ("POST", Completions(services, metering)),
             "responses": ("POST", self._responses),
             "embeddings": ("POST", Routed("embeddings", services, metering, local=embeddings)),
-            "rerank": ("POST", Routed("rerank", services, metering)),
+            "rerank": ("POST", Routed("rerank", services, metering, local=rerank)),
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:

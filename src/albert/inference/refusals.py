@@ -46,12 +46,17 @@ def of(status: int, body: bytes, model: str) -> InferenceError:
 
     They may repeat the prompt, and are no French sentence with a way out.
     """
-    if status == 400 and not _OVERFLOWS.isdisjoint(_names(_error_in(body))):
+    if status == 400 and is_too_long(body):
         return InferenceError(_TOO_LONG)
     for statuses, error in _MEANINGS:
         if status in statuses:
             return error(status, model)
     return InferenceError(_NO_STREAM)
+
+
+def is_too_long(body: bytes) -> bool:
+    """Whether an answer says that the prompt is longer than the model reads."""
+    return not _OVERFLOWS.isdisjoint(_names(_error_in(body)))
 
 
 def within_a_stream(error: object) -> InferenceError:
