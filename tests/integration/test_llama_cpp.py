@@ -12,8 +12,10 @@ import pytest
 
 from albert.domain.conversation import Message, Sampling
 from albert.domain.errors import InferenceError, ModelFileInvalid, ModelUnreachable
-from albert.inference.openai_compatible import OpenAIChatModel
-from albert.routing.table import Engine, RoutedModel
+from albert.routing.chat_model import RoutedChatModel
+from albert.routing.dispatch import Dispatcher
+from albert.routing.fleet import Fleet
+from albert.routing.table import Engine, RoutedModel, RoutingTable
 from albert.serving.engines.llama_cpp import LlamaCppDriver
 from albert.serving.gguf import examine
 from albert.serving.patience import Patience
@@ -42,22 +44,18 @@ def model_of(file: Path, options: Engine = Engine(context=512)) -> RoutedModel:
 @asynccontextmanager
 async def served(
     file: Path, logs: Path, options: Engine = Engine(context=512)
-) -> AsyncIterator[tuple[WatchedEngine, OpenAIChatModel, aiohttp.ClientSession]]:
+) -> AsyncIterator[tuple[WatchedEngine, RoutedChatModel, aiohttp.ClientSession]]:
     async with supervisor(logs) as engines, aiohttp.ClientSession() as session:
         await engines.start([model_of(file, options)])
         engine = engines.engines["smol"]
-        yield (
-            engine,
-            OpenAIChatModel(
-                engine.base_url,
-                "smol",
-                key=engine.key,
-                window=engine.window,
-                session=session,
-                extra=engine.request_extra,
-            ),
-            session,
-        )
+        table = RoutingTable({"smol": engine.model})
+        extras = {"llama.cpp": engine.request_extra}
+        dispatcher = Dispatcher(Fleet(table, launched=engines.engines.get, extras=extras))
+        await dispatcher.open()
+        try:
+            yield engine, RoutedChatModel(dispatcher, "smol", window=engine.window), session
+        finally:
+            await dispatcher.close()
 
 
 async def busy(engine: WatchedEngine, session: aiohttp.ClientSession) -> bool:

@@ -7,12 +7,12 @@ import orjson
 
 from albert.api.app import create_app
 from albert.api.features.directory.schemas import House
-from albert.api.services import Services, Upstream
+from albert.api.services import Services
 from albert.assistant.contract import EXTRACTIVE
 from albert.domain.documents import Institution, SourceName
 from albert.testing.answers import ScriptedAnswerer
 from albert.testing.library import ListLibrary
-from albert.testing.services import KEY, Answered, ask, scripted
+from albert.testing.services import KEY, Answered, Upstream, ask, scripted
 
 
 def call(served: Services, path: str, key: str | None = KEY) -> Answered:
@@ -61,7 +61,7 @@ class TestModels:
         upstreams = {"petit": Upstream(base_url="http://127.0.0.1:1/v1", model="petit")}
         answered = call(scripted(ScriptedAnswerer(), model, upstreams=upstreams), "models")
         told = orjson.loads(answered.body)
-        modes = [{"mode": "rag", "references": True}, {"mode": "simple", "references": False}]
+        modes = [{"mode": "simple", "references": False}, {"mode": "rag", "references": True}]
         assert {
             name: (one["type"], one["prompts"], one["default"]) for name, one in told.items()
         } == {

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections.abc import Callable
-from uuid import uuid4
 
 import orjson
 from starlette.types import Message, Receive, Scope, Send
@@ -15,15 +13,21 @@ from albert import __version__
 from albert.api.features.privacy.purging import Purging
 from albert.api.features.streams.hub import Hub
 from albert.api.services import Services
-from albert.api.v1.passage import Passage
 from albert.api.v1.routes import OpenAIRoutes, is_ours
 from albert.api.web import build_web
-from albert.asgi.exchange import Header, ReaderLeft, Reply, header, path_of, read_body, replay
+from albert.asgi.exchange import (
+    Header,
+    ReaderLeft,
+    Reply,
+    path_of,
+    read_body,
+    replay,
+    request_id_of,
+)
 from albert.asgi.in_flight import InFlight
 from albert.asgi.problems import Problem
 from albert.domain.errors import AlbertError
 
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _DATE_LIFE = 30.0
 """Seconds for which the newest date is believed: a corpus changes once a day."""
 
@@ -40,8 +44,7 @@ class Application:
         self.in_flight = InFlight()
         self._services = services
         self._clock = clock
-        self._passage = Passage()
-        self._v1 = OpenAIRoutes(services, self._passage, self.in_flight, clock)
+        self._v1 = OpenAIRoutes(services, self.in_flight, clock)
         self.hub = Hub(
             services.database,
             services.embedder.token_count,
@@ -55,13 +58,11 @@ class Application:
     async def open(self) -> None:
         await self._services.open()
         await self.hub.open()
-        await self._passage.open()
         self._purging.start()
 
     async def close(self) -> None:
         await self.hub.close(seconds=self._left())
         await self._purging.stop()
-        await self._passage.close()
         await self._services.background.close()
         await self._services.close()
 
@@ -96,9 +97,7 @@ class Application:
         if scope["type"] != "http":
             await self.web(scope, receive, send)
             return
-        request_id = header(scope, b"x-request-id")
-        if not _REQUEST_ID.fullmatch(request_id):
-            request_id = uuid4().hex
+        request_id = request_id_of(scope)
         stamped = self._stamped(send, request_id)
         if is_ours(path_of(scope)):
             await self._v1(scope, receive, stamped, request_id)

@@ -17,6 +17,7 @@ from albert.cli.console import say
 from albert.cli.exposure import check_exposure, check_port, is_loopback
 from albert.cli.start import albert
 from albert.domain.errors import ModelNotFound, RequestError, TableInvalid
+from albert.prompt.config import PromptConfig, built_in, read_config
 from albert.routing.reading import read
 from albert.routing.table import DriverName, Replica, RoutedModel
 from albert.serving.llm_service import LLMService
@@ -134,10 +135,20 @@ async def _serve(one: Albert, model: RoutedModel, host: str, port: int, key: str
         supervisor.watch(changed)
         await supervisor.reconcile([model])
         engine = supervisor.engines[model.name]
-        folder = await asyncio.to_thread(lambda: weights if weights.is_dir() else weights.parent)
-        service = LLMService(model=model, engine=engine, folder=folder, key=key)
+        prompts = await asyncio.to_thread(_prompts, weights)
+        service = LLMService(
+            model=model,
+            engine=engine,
+            key=key,
+            prompt_config=prompts.encoded(),
+            defaults=prompts.sampling(model.name).said(),
+        )
         told = f"« {model.name} » est servi sur "
         await serve(service, host, port, lambda address: say(f"{told}{address}/v1"), stop=lost)
     if engine.error is not None:
         raise engine.error
     say("Le service du modèle est arrêté.")
+
+
+def _prompts(weights: Path) -> PromptConfig:
+    return read_config(weights if weights.is_dir() else weights.parent) or built_in()

@@ -18,12 +18,17 @@
   x InferenceError
     + ModelNotFound        no server offers that model
     + ModelFileInvalid     the file is not a model that we can serve
+    + ModelNotDownloaded   it is not on the disk
+    + ModelUnavailable     the hub of models does not give it
     + ModelOverloaded      retry later
     + ModelUnreachable     the model's server does not answer
+      - ModelDown          none of its replicas does
+      - ModelTooSlow       it was given its time
   x RequestError           the caller's own mistake
     + QuestionInvalid      empty, too long, or not text
     + PromptTooLong        even without passages, the question overflows the window
     + DatasetInvalid       an evaluation file is not of the expected form
+    + ModelUnfit           the model does something else
   x DatabaseError          the accounts and conversations
     + DatabaseUnavailable  it does not answer
   x MailNotSent            the mail service refused or does not answer
@@ -32,6 +37,7 @@
     + AccountUnconfirmed   an admin has not said yes
     + AdminOnly            the route is for admins
     + NotOwner             the object is somebody else's
+    + ModelForbidden       the model is not for this account
   x AccountError           what is asked of an account cannot be
     + AccountTaken         the name or the address is used
     + AccountNotFound      no such account
@@ -49,6 +55,7 @@
     + PortInUse            another program listens there
     + SettingInvalid       a setting is unknown or ill-formed
     + TableInvalid         the routing table is ill-formed
+    + PromptConfigInvalid  a model's prompt_config.yml, or one of its templates
 
 Messages are read by public agents: French, one sentence, then what to do.
 Nothing here knows about HTTP; ``albert.asgi.problems`` gives each its status.
@@ -130,12 +137,34 @@ class ModelFileInvalid(InferenceError):
     """Ce fichier n'est pas un modèle que l'on puisse servir."""
 
 
+class ModelNotDownloaded(InferenceError):
+    """Ce modèle n'est pas sur le disque : téléchargez-le par « albert models download »."""
+
+
+class ModelUnavailable(InferenceError):
+    """Le dépôt ne donne pas ce modèle."""
+
+
 class ModelOverloaded(InferenceError):
     """Le modèle n'a plus de place pour une demande : réessayez plus tard."""
+
+    seconds = 1
+    """To wait before the next attempt."""
 
 
 class ModelUnreachable(InferenceError):
     """Le service du modèle ne répond pas."""
+
+
+class ModelDown(ModelUnreachable):
+    """Aucune réplique du modèle ne répond : réessayez dans un instant."""
+
+    seconds = 1
+    """To wait before the next attempt."""
+
+
+class ModelTooSlow(ModelUnreachable):
+    """Le service du modèle n'a pas répondu à temps : réessayez."""
 
 
 class RequestError(AlbertError):
@@ -154,6 +183,10 @@ class DatasetInvalid(RequestError):
     """Le jeu d'évaluation n'a pas la forme attendue."""
 
 
+class ModelUnfit(RequestError):
+    """Ce modèle fait autre chose que ce qui lui est demandé."""
+
+
 class ServiceError(AlbertError):
     """Le service ne peut pas démarrer."""
 
@@ -168,6 +201,10 @@ class SettingInvalid(ServiceError):
 
 class TableInvalid(ServiceError):
     """La table de routage est incorrecte."""
+
+
+class PromptConfigInvalid(ServiceError):
+    """La configuration de prompts d'un modèle est incorrecte."""
 
 
 class DatabaseError(AlbertError):
@@ -200,6 +237,10 @@ class AdminOnly(AccessError):
 
 class NotOwner(AccessError):
     """Cet objet appartient à un autre compte."""
+
+
+class ModelForbidden(AccessError):
+    """Ce modèle n'est pas ouvert à ce compte."""
 
 
 class AccountError(AlbertError):

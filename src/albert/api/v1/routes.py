@@ -3,24 +3,39 @@
 from __future__ import annotations
 
 import functools
+import re
+import time
 from collections.abc import Awaitable, Callable
 
 from starlette.types import Receive, Scope, Send
 
 from albert.api.auth import require_member
-from albert.api.services import Services
+from albert.api.call import Call
+from albert.api.services import Offered
 from albert.api.v1.chat import Chat
+from albert.api.v1.completions import Completions
 from albert.api.v1.embeddings import Embeddings
+from albert.api.v1.metering import Metering
 from albert.api.v1.models import Models
-from albert.api.v1.passage import Passage
-from albert.asgi.exchange import ReaderLeft, Reply, Request, path_of, read_body
+from albert.api.v1.request import ModelRequest
+from albert.api.v1.responses.route import Responses
+from albert.api.v1.routed import Routed
+from albert.asgi.exchange import ReaderLeft, Reply, path_of, read_body
 from albert.asgi.in_flight import InFlight
 from albert.asgi.problems import Problem, internal, problem_of, stopping
 from albert.domain.errors import AlbertError
 
 PREFIXES = ("/v1/", "/api/v1/")
 
-Handler = Callable[[Request, Reply], Awaitable[None]]
+_KEPT_RESPONSES = {
+    "GET": r"responses/[^/]+(/input_items)?",
+    "DELETE": r"responses/[^/]+",
+    "POST": r"responses/[^/]+/cancel",
+}
+"""Where OpenAI has the responses that it keeps, by method."""
+_NEVER = "(?!)"
+
+Handler = Callable[[ModelRequest, Reply], Awaitable[None]]
 
 
 def is_ours(path: str) -> bool:
@@ -29,25 +44,41 @@ def is_ours(path: str) -> bool:
 
 class OpenAIRoutes:
     def __init__(
-        self, services: Services, passage: Passage, in_flight: InFlight, clock: Callable[[], float]
+        self, services: Offered, in_flight: InFlight, clock: Callable[[], float] = time.time
     ) -> None:
         self._gate = services.gate
         self._in_flight = in_flight
         self._models = Models(services)
+        metering = Metering(services.limiter, services.recorder)
+        embedder = services.embedder
+        embeddings = Embeddings(embedder) if embedder is not None else None
+        chat = Chat(services, metering, clock)
+        self._responses = Responses(chat, lambda: services.default_model, clock)
         self._handlers: dict[str, tuple[str, Handler]] = {
             "models": ("GET", self._models.every),
-            "chat/completions": ("POST", Chat(services, passage, clock)),
-            "embeddings": ("POST", Embeddings(services.embedder)),
+            "chat/completions": ("POST", chat),
+            "completions": ("POST", Completions(services, metering)),
+            "responses": ("POST", self._responses),
+            "embeddings": ("POST", Routed("embeddings", services, metering, local=embeddings)),
+            "rerank": ("POST", Routed("rerank", services, metering)),
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         reply = Reply(send)
         try:
-            await require_member(scope, self._gate)
+            principal = await require_member(scope, self._gate)
             if self._in_flight.draining:
                 raise stopping()
-            handler = self._handler(path_of(scope), scope["method"])
-            request = Request(request_id, await read_body(receive))
+            name, handler = self._handler(path_of(scope), scope["method"])
+            call = Call(
+                request_id=request_id,
+                principal=principal,
+                model="",
+                operation=name,
+                started=time.perf_counter(),
+            )
+            body = await read_body(receive)
+            request = ModelRequest(request_id, body, call=call, query=scope["query_string"])
         except Problem as problem:
             await reply.fail(problem)
         except AlbertError as error:
@@ -57,7 +88,7 @@ class OpenAIRoutes:
         else:
             await self._in_flight.run(self._answer(handler, request, reply), receive)
 
-    async def _answer(self, handler: Handler, request: Request, reply: Reply) -> None:
+    async def _answer(self, handler: Handler, request: ModelRequest, reply: Reply) -> None:
         """Answer, whatever happens: a defect or the end of the service is told too."""
         try:
             await handler(request, reply)
@@ -69,13 +100,15 @@ class OpenAIRoutes:
             if not reply.complete:
                 await reply.fail(stopping() if self._in_flight.stopping else internal())
 
-    def _handler(self, path: str, method: str) -> Handler:
+    def _handler(self, path: str, method: str) -> tuple[str, Handler]:
         name = next(path.removeprefix(prefix) for prefix in PREFIXES if path.startswith(prefix))
         expected: str
         handler: Handler
         if name.startswith("models/"):
             one = functools.partial(self._models.one, name.removeprefix("models/"))
             expected, handler = "GET", one
+        elif re.fullmatch(_KEPT_RESPONSES.get(method, _NEVER), name):
+            expected, handler = method, functools.partial(self._responses.one, name.split("/")[1])
         elif name in self._handlers:
             expected, handler = self._handlers[name]
         else:
@@ -89,4 +122,4 @@ class OpenAIRoutes:
             )
             problem.headers = ((b"allow", expected.encode()),)
             raise problem
-        return handler
+        return name, handler

@@ -41,6 +41,8 @@ _UNABLE: Mapping[str, str] = {
     "celui-là, et tool_choice = required.",
     "echo": "llama.cpp ne répète pas la demande dans sa réponse (echo) : retirez ce champ.",
     "best_of": "llama.cpp ne choisit pas entre plusieurs réponses (best_of) : demandez n réponses.",
+    "stop_token_ids": "llama.cpp ne s'arrête pas à un jeton (stop_token_ids) : employez stop.",
+    "length_penalty": "llama.cpp ne pèse pas les longueurs (length_penalty) : retirez ce champ.",
     "suffix": "llama.cpp n'écrit pas entre deux textes (suffix) : retirez ce champ.",
 }
 _NO_TOOLS = "Le gabarit de ce modèle ne prévoit pas d'outils : retirez tools, ou changez de modèle."
@@ -62,12 +64,12 @@ class LlamaCppDriver:
             )
         _refuse_strangers(order.model.engine)
         _flags(order.model.engine.flags)
-        gguf.examine(_file(order), converses=order.model.type == "text-generation")
+        gguf.examine(_file(order), purpose=_purpose(order))
 
     def launch(self, order: Order) -> Launch:
         engine, file = order.model.engine, _file(order)
         vectors = order.model.type == "embeddings"
-        about, flags = gguf.examine(file, converses=not vectors), _flags(engine.flags)
+        about, flags = gguf.examine(file, purpose=_purpose(order)), _flags(engine.flags)
         window = min(engine.context or WINDOW, about.context or sys.maxsize)
         template = str(flags.get("chat_template", about.chat_template))
         wanted: llama_cpp_child.Wanted = {
@@ -158,3 +160,7 @@ def _valued(said: str, value: str, kind: type[bool | int | float | str]) -> bool
         raise InferenceError(
             f"engine.flags : « {said} » veut {words.get(kind, 'un texte')}, et non « {value} »."
         ) from None
+
+
+def _purpose(order: Order) -> gguf.Purpose:
+    return "chat" if order.model.type == "text-generation" else "vectors"
