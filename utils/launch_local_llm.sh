@@ -65,16 +65,7 @@ export STORAGE_PATH
 chosen=()
 [[ -z $file ]] || chosen=(--file "$file")
 
-organisation=${repository%%/*} name=${repository##*/}
-present=''
-for folder in "$STORAGE_PATH/$organisation--$name" "$STORAGE_PATH/$organisation/$name"; do
-    if [[ -n $file && -e $folder/$file ]] || [[ -z $file && -d $folder ]]; then
-        present=$folder
-    fi
-done
-if [[ -z $present ]]; then
-    "$albert" models download --hf-repo-id "$repository" --storage-dir "$STORAGE_PATH" \
-        "${chosen[@]}"
-fi
+# ce qui est là, et intact, n'est pas redemandé
+"$albert" models download --hf-repo-id "$repository" "${chosen[@]}"
 exec "$albert" serve llm --hf-repo-id "$repository" --driver "$driver" --port "$port" \
     "${chosen[@]}"
