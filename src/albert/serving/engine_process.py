@@ -49,22 +49,41 @@ class EngineProcess:
             OSError: the program is not there, or the system has no room.
         """
         held = (sys.executable, "-P", "-m", keeper.__name__, f"{self._patience:g}")
-        self._process = await asyncio.create_subprocess_exec(
-            *(() if self._launch.ends_with_input else held),
-            *self._launch.argv,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env=self._environment,
-            start_new_session=True,  # Ctrl-C in the terminal is for us: we stop it in order
-        )
-        assert self._process.stdin is not None  # noqa: S101 — for mypy: both are pipes
-        assert self._process.stdout is not None  # noqa: S101
+        # asyncio would wait for the end of its own pipes, which orphans may hold, not of a process
+        reading, writing = os.pipe()
+        self._output = os.fdopen(reading, "rb", 0)
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *(() if self._launch.ends_with_input else held),
+                *self._launch.argv,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=writing,
+                stderr=writing,
+                env=self._environment,
+                start_new_session=True,  # Ctrl-C in the terminal is for us: we stop it in order
+            )
+        except BaseException:
+            self._output.close()
+            raise
+        finally:
+            os.close(writing)
+        assert self._process.stdin is not None  # noqa: S101 — for mypy: it is a pipe
         self._process.stdin.write(self._launch.input)
-        self._lines = asyncio.create_task(self._log.follow(self._process.stdout, self._secret))
+        self._lines = asyncio.create_task(self._read())
         self.ended = asyncio.create_task(self._process.wait())
         """Gives its exit status."""
         return self
+
+    async def _read(self) -> None:
+        """Keep what it says, until nobody can say any more."""
+        stream = asyncio.StreamReader()
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(stream), self._output
+        )
+        try:
+            await self._log.follow(stream, self._secret)
+        finally:
+            transport.close()
 
     @property
     def pid(self) -> int:

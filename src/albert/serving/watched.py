@@ -81,6 +81,7 @@ class WatchedEngine:
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._live(), name=f"engine {self.model.name}")
+        self._task.add_done_callback(self._left)
 
     async def stop(self) -> None:
         """End its process, and all that came of it. May be called twice."""
@@ -90,8 +91,14 @@ class WatchedEngine:
             self._become("stopped", f"« {self.model.name} » est arrêté.")
         self._task.cancel()
         await asyncio.wait((self._task,))
-        if not self._task.cancelled() and (error := self._task.exception()):
+
+    def _left(self, task: asyncio.Task[None]) -> None:
+        """Let nobody wait for an engine that a fault of ours has lost."""
+        if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("engine lost", exc_info=error, extra={"action": "engine_lost"})
+            why = f"« {self.model.name} » n'est plus surveillé : une erreur interne est survenue."
+            self.error = InferenceError(why)
+            self._become("failed", why)
 
     async def _live(self) -> None:
         """Live one life after the other, until cancelled or given up."""
