@@ -199,8 +199,9 @@ def test_a_service_that_stops_ends_its_responses_with_an_event_that_says_why() -
             openai.AsyncOpenAI(base_url=f"{address}/v1", api_key=KEY, max_retries=0) as client,
         ):
             events = await client.responses.create(model=EXTRACTIVE, input=QUESTION, stream=True)
+            last: Any = None
             async for event in events:
-                last: Any = event
+                last = event
                 if event.type == "response.output_text.delta":
                     stop.set()
         assert last.type == "response.failed"
