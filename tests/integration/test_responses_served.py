@@ -190,6 +190,26 @@ def test_an_error_before_the_first_piece_has_its_own_status() -> None:
     assert caught.value.status_code == 502
 
 
+def test_a_service_that_stops_ends_its_responses_with_an_event_that_says_why() -> None:
+    async def main() -> None:
+        answerer = ScriptedAnswerer(["Le passeport "], endless=True)
+        async with (
+            serving(create_app(scripted(answerer))) as (address, stop),
+            openai.AsyncOpenAI(base_url=f"{address}/v1", api_key=KEY, max_retries=0) as client,
+        ):
+            events = await client.responses.create(model=EXTRACTIVE, input=QUESTION, stream=True)
+            last: Any = None
+            async for event in events:
+                last = event
+                if event.type == "response.output_text.delta":
+                    stop.set()
+        assert last.type == "response.failed"
+        assert "s'arrête" in last.response.error.message
+        assert answerer.closed.is_set()
+
+    uvloop.run(main())
+
+
 class TestAnEngine:
     def test_thoughts_and_calls_are_streamed_as_items(self) -> None:
         async def main() -> None:

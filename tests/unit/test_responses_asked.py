@@ -38,9 +38,10 @@ class TestInput:
                 ],
             },
         ]
-        assert messages(said) == [
+        assert messages([*said, {"role": "user", "content": "Alors ?"}]) == [
             {"role": "system", "content": "Soyez bref."},
             {"role": "assistant", "content": "Oui.\nNon."},
+            {"role": "user", "content": "Alors ?"},
         ]
 
     def test_an_image_of_the_request_itself_passes(self) -> None:
@@ -157,6 +158,7 @@ def test_what_is_asked_to_be_stored_is_answered_as_not_stored() -> None:
         ({"input": 3}, 422, "input"),
         ({"input": []}, 400, "input"),
         ({"input": ["a"]}, 422, "input.[0]"),
+        ({"input": [{"role": "assistant", "content": "a"}]}, 400, "input"),
         ({"input": [{"role": "king", "content": "a"}]}, 400, "input.[0].role"),
         ({"input": [{"role": "user", "content": None}]}, 422, "input.[0].content"),
         ({"input": [{"role": "user", "content": [{"type": "input_file"}]}]}, 400, None),

@@ -50,6 +50,10 @@ def messages(fields: Fields) -> list[dict[str, object]]:
         raise invalid("« input » est vide : il faut au moins une question.", "input")
     for index, item in enumerate(raw):
         _add(turns, item, f"input.[{index}]")
+    if not any(turn.role == "user" for turn in turns):
+        raise invalid(
+            "« input » ne contient aucune question : il faut un message de rôle « user ».", "input"
+        )
     return [turn.json() for turn in turns]
 
 
