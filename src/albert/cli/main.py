@@ -40,6 +40,7 @@ VERBS = {
     "corpus": Verb("corpus", "app", "Les fiches : les rapporter, les lire, les compter."),
     "index": Verb("index", "app", "L'index : le construire, dire où il en est."),
     "models": Verb("models", "app", "Les modèles de langue : vérifier la table de routage."),
+    "serve": Verb("serve", "app", "Servir un modèle à part, pour d'autres machines."),
     "privacy": Verb("privacy", "app", "Les données personnelles : effacer le trop ancien."),
     "whitelist": Verb(
         "whitelist", "app", "Les adresses connues : les apprendre, vérifier un texte."
