@@ -37,6 +37,7 @@ from albert.retrieval.library import CorpusLibrary
 from albert.routing.table import Engine, RoutedModel
 from albert.serving.embedded_postgres import EmbeddedPostgres
 from albert.serving.engines.llama_cpp import LlamaCppDriver
+from albert.serving.engines.vllm import VllmDriver
 from albert.serving.gguf import examine
 from albert.serving.patience import Patience
 from albert.serving.supervisor import Supervisor
@@ -273,7 +274,7 @@ class Albert:
     def supervisor(self, patience: Patience = Patience()) -> Supervisor:
         """Return what launches the engines of a table on this machine."""
         return Supervisor(
-            {"llama.cpp": LlamaCppDriver()},
+            {"llama.cpp": LlamaCppDriver(), "vllm": VllmDriver()},
             weights=self.weights,
             logs=self.home.logs / "engines",
             environment=environment(),

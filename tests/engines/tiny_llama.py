@@ -14,7 +14,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 PAGES = sorted((Path(__file__).parents[2] / "docs").glob("*.md"))
 UNKNOWN, START, END = "<unk>", "<|im_start|>", "<|im_end|>"
-CONTEXT = 1024
+CONTEXT = 2048
 
 TEMPLATE = """\
 {%- if tools %}<|im_start|>system

@@ -11,7 +11,7 @@ from safetensors_folder import model_folder
 from albert.domain.errors import InferenceError, ModelFileInvalid
 from albert.routing.table import Engine, ModelType, RoutedModel
 from albert.serving.engines.contract import Order
-from albert.serving.engines.vllm import VLLM
+from albert.serving.engines.vllm import VllmDriver
 
 KEY = "une-clé-très-secrète"
 
@@ -56,7 +56,7 @@ def test_the_entry_becomes_the_command_of_its_own_python(on_gpu: str) -> None:
     engine = Engine(
         python=on_gpu, context=8192, gpu_memory_share=0.4, tensor_parallel_size=2, dtype="bfloat16"
     )
-    launch = VLLM().launch(order(engine))
+    launch = VllmDriver().launch(order(engine))
     assert launch.argv[:3] == (on_gpu, "-m", "vllm.entrypoints.openai.api_server")
     said = pairs(launch.argv)
     assert said["--model"] == "/poids"
@@ -72,13 +72,13 @@ def test_the_entry_becomes_the_command_of_its_own_python(on_gpu: str) -> None:
 
 
 def test_without_a_context_the_model_s_own_is_kept(on_gpu: str) -> None:
-    launch = VLLM().launch(order(Engine(python=on_gpu)))
+    launch = VllmDriver().launch(order(Engine(python=on_gpu)))
     assert "--max-model-len" not in launch.argv
     assert launch.window == 0
 
 
 def test_the_key_is_in_the_environment_and_nowhere_else(on_gpu: str) -> None:
-    launch = VLLM().launch(order(Engine(python=on_gpu)))
+    launch = VllmDriver().launch(order(Engine(python=on_gpu)))
     assert launch.environment["VLLM_API_KEY"] == KEY
     assert not any(KEY in word for word in launch.argv)
     assert KEY not in repr(launch)
@@ -86,28 +86,28 @@ def test_the_key_is_in_the_environment_and_nowhere_else(on_gpu: str) -> None:
 
 
 def test_nothing_is_told_or_asked_outside(on_gpu: str) -> None:
-    said = VLLM().launch(order(Engine(python=on_gpu))).environment
+    said = VllmDriver().launch(order(Engine(python=on_gpu))).environment
     assert {said[name] for name in ("VLLM_NO_USAGE_STATS", "DO_NOT_TRACK", "HF_HUB_OFFLINE")} == {
         "1"
     }
 
 
 def test_without_a_gpu_none_is_shared_and_memory_is_bounded(on_cpu: str, on_gpu: str) -> None:
-    argv = VLLM().launch(order(Engine(python=on_cpu))).argv
+    argv = VllmDriver().launch(order(Engine(python=on_cpu))).argv
     assert "--gpu-memory-utilization" not in argv
     assert pairs(argv)["--kv-cache-memory-bytes"] == "4294967296"  # 4 GiB
-    assert "--kv-cache-memory-bytes" not in VLLM().launch(order(Engine(python=on_gpu))).argv
+    assert "--kv-cache-memory-bytes" not in VllmDriver().launch(order(Engine(python=on_gpu))).argv
 
 
 def test_no_request_makes_the_engine_fetch_from_elsewhere(on_gpu: str) -> None:
-    launch = VLLM().launch(order(Engine(python=on_gpu)))
+    launch = VllmDriver().launch(order(Engine(python=on_gpu)))
     assert pairs(launch.argv)["--allowed-media-domains"] == "albert.invalid"
     assert launch.environment["VLLM_MEDIA_URL_ALLOW_REDIRECTS"] == "0"
 
 
 @pytest.mark.parametrize("kind", ["embeddings", "rerank"])
 def test_what_does_not_write_is_run_for_its_vectors(on_cpu: str, kind: ModelType) -> None:
-    launch = VLLM().launch(order(Engine(python=on_cpu), kind=kind))
+    launch = VllmDriver().launch(order(Engine(python=on_cpu), kind=kind))
     assert pairs(launch.argv)["--runner"] == "pooling"
 
 
@@ -118,7 +118,7 @@ def test_other_options_pass_as_they_are(on_cpu: str) -> None:
         "hermes",
         "--load-format=tensorizer",
     )
-    argv = VLLM().launch(order(Engine(python=on_cpu, flags=flags))).argv
+    argv = VllmDriver().launch(order(Engine(python=on_cpu, flags=flags))).argv
     assert argv[-4:] == flags
     assert "--load-format" not in argv
 
@@ -148,7 +148,7 @@ def test_what_would_open_the_engine_or_overrule_the_entry_is_refused_by_name(
     flag: str, says: str
 ) -> None:
     with pytest.raises(InferenceError) as raised:
-        VLLM().check(order(Engine(flags=(flag,))))
+        VllmDriver().check(order(Engine(flags=(flag,))))
     assert says in str(raised.value)
 
 
@@ -158,27 +158,27 @@ def test_what_would_open_the_engine_or_overrule_the_entry_is_refused_by_name(
 )
 def test_an_option_of_llama_cpp_is_refused_by_name(engine: Engine, says: str) -> None:
     with pytest.raises(InferenceError, match=f"{says} est une option de llama.cpp"):
-        VLLM().check(order(engine))
+        VllmDriver().check(order(engine))
 
 
 def test_a_python_without_vllm_is_told_apart_from_no_python(tmp_path: Path) -> None:
     empty = python_with(tmp_path / "venv")
     with pytest.raises(InferenceError, match="n'est pas installé") as raised:
-        VLLM().check(order(Engine(python=empty)))
+        VllmDriver().check(order(Engine(python=empty)))
     assert empty in str(raised.value)
     for none in (str(tmp_path / "absent"), "/bin/false"):
         with pytest.raises(InferenceError, match="n'est pas un Python qui fonctionne"):
-            VLLM().check(order(Engine(python=none)))
+            VllmDriver().check(order(Engine(python=none)))
 
 
 def test_a_vllm_that_is_too_old_is_refused_with_its_version(tmp_path: Path) -> None:
     old = python_with(tmp_path / "venv", "vllm-0.9.2+cu118")
     with pytest.raises(InferenceError, match=r"vLLM 0\.9\.2\+cu118.*trop ancien.*0\.11\.0"):
-        VLLM().check(order(Engine(python=old)))
+        VllmDriver().check(order(Engine(python=old)))
 
 
 def test_weights_are_looked_at_last_and_whole_ones_pass(on_cpu: str, tmp_path: Path) -> None:
     engine = Engine(python=on_cpu)
-    VLLM().check(order(engine, weights=model_folder(tmp_path / "whole")))
+    VllmDriver().check(order(engine, weights=model_folder(tmp_path / "whole")))
     with pytest.raises(ModelFileInvalid, match="n'existe pas"):
-        VLLM().check(order(engine, weights=tmp_path / "absent"))
+        VllmDriver().check(order(engine, weights=tmp_path / "absent"))

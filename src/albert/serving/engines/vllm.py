@@ -88,7 +88,7 @@ class _Installed:
         return tuple(int(number) for number in re.findall(r"\d+", self.version)[:3])
 
 
-class VLLM:
+class VllmDriver:
     """A folder of safetensors, served by vLLM with its children."""
 
     request_extra: Mapping[str, object] = {}
