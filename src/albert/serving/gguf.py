@@ -42,6 +42,7 @@ class GGUF:
     architecture: str = ""
     context: int = 0
     """Tokens of the longest text the model was trained on."""
+    chat_template: str = ""
 
 
 def examine(path: Path, *, converses: bool = True) -> GGUF:
@@ -116,6 +117,7 @@ def _header(path: Path, octets: mmap.mmap, converses: bool) -> GGUF:
         version=version,
         architecture=architecture,
         context=context if isinstance(context, int) else 0,
+        chat_template=str(about.get("tokenizer.chat_template", "")),
     )
 
 

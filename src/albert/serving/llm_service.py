@@ -13,10 +13,11 @@ from starlette.types import Receive, Scope, Send
 from albert.asgi.exchange import Header, ReaderLeft, Reply, header, path_of, read_body
 from albert.asgi.fields import json_object
 from albert.asgi.in_flight import InFlight
-from albert.asgi.problems import SERVER, Problem, problem_of, stopping
+from albert.asgi.problems import SERVER, Problem, invalid, problem_of, stopping
 from albert.domain.errors import Unauthenticated
 from albert.routing.table import RoutedModel
 from albert.serving.engines.contract import EngineState
+from albert.serving.engines.unable import refusal
 
 
 class LLMService:
@@ -90,6 +91,8 @@ class LLMService:
         if not self._engine.ready:
             raise Problem(503, self._engine.detail, type_=SERVER, code="model_unreachable")
         fields = dict(json_object(body))
+        if (refused := refusal(fields, self._engine.unable)) is not None:
+            raise invalid(refused[1], refused[0], "unsupported_value")
         fields |= {"model": self._model.upstream_name}
         if fields.get("stream"):
             fields |= self._engine.request_extra
