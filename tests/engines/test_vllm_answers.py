@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 from vllm_served import CONTEXT, VllmEngine
 
+from albert.serving.engines.unable import refusal
+from albert.serving.engines.vllm import UNABLE
+
 pytest_plugins = ("vllm_fixtures",)
 
 CHAT, COMPLETIONS = "v1/chat/completions", "v1/completions"
@@ -216,3 +219,23 @@ def test_what_it_cannot_do_is_refused_and_the_reason_named(
 def test_a_model_that_writes_has_no_vectors(vllm_engine: VllmEngine) -> None:
     status, _ = vllm_engine.post("v1/embeddings", input="Bonjour")
     assert status == 404
+
+
+ASKED: dict[str, object] = {
+    "audio": {"voice": "alloy", "format": "wav"},
+    "best_of": 2,
+    "functions": [TOOL["function"]],
+    "web_search_options": {"search_context_size": "low"},
+}
+
+
+@pytest.mark.parametrize("field", UNABLE)
+def test_what_it_passes_over_in_silence_is_what_we_refuse_before(
+    vllm_engine: VllmEngine, field: str
+) -> None:
+    asked = {field: ASKED[field]}
+    status, body = vllm_engine.post(CHAT, messages=QUESTION, max_tokens=1, **asked)
+    assert status == 200, body
+    refused = refusal(asked, UNABLE)
+    assert refused is not None
+    assert refused[0] == field

@@ -20,18 +20,6 @@ def came_of(process: int) -> list[int]:
     return found
 
 
-def marked(word: str) -> list[int]:
-    """Return the processes whose environment has ``word``, wherever they came from."""
-    found = []
-    for place in Path("/proc").glob("[0-9]*/environ"):
-        try:
-            if word.encode() in place.read_bytes():
-                found.append(int(place.parent.name))
-        except (PermissionError, FileNotFoundError, ProcessLookupError):
-            continue  # another's, or gone meanwhile
-    return found
-
-
 def command(process: int) -> str:
     """Return how the process calls itself; empty where it has ended."""
     try:

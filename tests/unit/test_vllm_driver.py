@@ -19,7 +19,7 @@ KEY = "une-clé-très-secrète"
 def python_with(folder: Path, *installed: str) -> str:
     """Make a Python which has these distributions; to import vllm itself would fail."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True, timeout=60)
-    packages = next(folder.glob("lib/python*/site-packages"))
+    (packages,) = folder.glob("lib/python*/site-packages")
     for distribution in installed:
         about = packages / f"{distribution}.dist-info" / "METADATA"
         about.parent.mkdir()
@@ -121,6 +121,25 @@ def test_other_options_pass_as_they_are(on_cpu: str) -> None:
     argv = VllmDriver().launch(order(Engine(python=on_cpu, flags=flags))).argv
     assert argv[-4:] == flags
     assert "--load-format" not in argv
+
+
+@pytest.mark.parametrize(
+    ("file", "template", "flags", "known"),
+    [
+        ("chat_template.jinja", "{%- if tools %}", (), True),
+        ("chat_template.jinja", "{% for m in messages %}", (), False),
+        ("tokenizer_config.json", '{"chat_template": "{% for m in messages %}"}', (), False),
+        ("tokenizer_config.json", '{"chat_template": "{% if tools %}"}', (), True),
+        ("chat_template.jinja", "{% for m in messages %}", ("--chat-template=autre.jinja",), True),
+        ("tokenizer_config.json", "{}", (), True),  # without a template vLLM refuses by itself
+    ],
+)
+def test_a_template_without_tools_is_known_before_they_are_asked_for(
+    on_cpu: str, tmp_path: Path, file: str, template: str, flags: tuple[str, ...], known: bool
+) -> None:
+    (tmp_path / file).write_text(template)
+    launch = VllmDriver().launch(order(Engine(python=on_cpu, flags=flags), weights=tmp_path))
+    assert ("tools" in launch.unable) is not known
 
 
 @pytest.mark.parametrize(

@@ -42,9 +42,10 @@ def _no_folder(path: Path) -> str:
 
 
 def _without_safetensors(folder: Path) -> str:
-    if any(folder.glob("*.gguf")):
+    kinds = {path.suffix for path in folder.iterdir()}
+    if ".gguf" in kinds:
         return "ne contient que du GGUF : servez-le avec « driver »: « llama.cpp »"
-    if any(any(folder.glob(f"*{suffix}")) for suffix in (".bin", ".pt", ".pth", ".pkl")):
+    if kinds & {".bin", ".pt", ".pth", ".pkl"}:
         return (
             "n'a que des poids PyTorch (pickle), qui peuvent exécuter un programme : "
             "prenez la version safetensors du même modèle"

@@ -75,6 +75,16 @@ _REFUSED = {
     "--enable-log-outputs": "les réponses iraient dans le journal",
 }
 
+UNABLE: Mapping[str, str] = {
+    "audio": "vLLM ne parle pas (audio) : retirez ce champ.",
+    "best_of": "vLLM ne choisit pas entre plusieurs réponses (best_of) : demandez n réponses.",
+    "functions": "vLLM ne connaît plus functions : dites les outils dans tools.",
+    "web_search_options": "vLLM ne cherche pas sur le Web (web_search_options) : retirez ce champ.",
+}
+"""To each of these fields, whatever the model, vLLM 0.32 answers 200 as if it were not there."""
+
+_NO_TOOLS = "Le gabarit de ce modèle ne prévoit pas d'outils : retirez tools, ou changez de modèle."
+
 
 @dataclass(frozen=True, slots=True)
 class _Installed:
@@ -125,6 +135,7 @@ class VllmDriver:
                 "PYTHONSAFEPATH": "1",
             },
             window=engine.context or 0,
+            unable=UNABLE if _knows_tools(order) else {"tools": _NO_TOOLS, **UNABLE},
         )
 
 
@@ -154,6 +165,18 @@ def _unless_said(*, on_gpu: bool) -> Iterator[tuple[str, str]]:
     yield ("--allowed-media-domains", NOWHERE)
     if not on_gpu:
         yield ("--kv-cache-memory-bytes", str(CACHE_ON_CPU))
+
+
+def _knows_tools(order: Order) -> bool:
+    """Whether the chat template speaks of tools; where there is none to read, vLLM has its say."""
+    if any(_name(flag) == "--chat-template" for flag in order.model.engine.flags):
+        return True
+    places = (order.weights / name for name in ("chat_template.jinja", "tokenizer_config.json"))
+    try:
+        texts = "".join(p.read_text("utf-8", "replace") for p in places if p.exists())
+    except OSError:
+        return True
+    return "tools" in texts or "{%" not in texts
 
 
 def _check_options(engine: Engine) -> None:
