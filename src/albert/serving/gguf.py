@@ -43,6 +43,8 @@ class GGUF:
     context: int = 0
     """Tokens of the longest text the model was trained on."""
     chat_template: str = ""
+    pooled: bool = False
+    """It says how the vectors of tokens become that of a text."""
 
 
 def examine(path: Path, *, converses: bool = True) -> GGUF:
@@ -117,6 +119,7 @@ def _header(path: Path, octets: mmap.mmap, converses: bool) -> GGUF:
         version=version,
         architecture=architecture,
         context=context if isinstance(context, int) else 0,
+        pooled=f"{architecture}.pooling_type" in about,
         chat_template=str(about.get("tokenizer.chat_template", "")),
     )
 

@@ -93,5 +93,6 @@ class EngineState(Protocol):
     @property
     def unable(self) -> Mapping[str, str]:
         """What it cannot do (``Launch.unable``): requests that ask for it are refused in front
-        (``serving.engines.unable.refusal``)."""
+        (``serving.engines.unable.refusal``).
+        """
         ...

@@ -37,8 +37,8 @@ _FLAGS: Mapping[str, type[bool | int | float | str]] = {
 and form. None opens a file, an address or a log."""
 
 _UNABLE: Mapping[str, str] = {
-    "tool_choice.function": "llama.cpp n'impose pas un outil par son nom : ne donnez que cet outil, "
-    "et tool_choice = required.",
+    "tool_choice.function": "llama.cpp n'impose pas un outil par son nom : ne donnez que "
+    "celui-là, et tool_choice = required.",
     "echo": "llama.cpp ne répète pas la demande dans sa réponse (echo) : retirez ce champ.",
     "best_of": "llama.cpp ne choisit pas entre plusieurs réponses (best_of) : demandez n réponses.",
     "suffix": "llama.cpp n'écrit pas entre deux textes (suffix) : retirez ce champ.",
@@ -79,6 +79,7 @@ class LlamaCppDriver:
             "slots": engine.slots,
             "threads": engine.threads or min(len(os.sched_getaffinity(0)), _MOST_THREADS),
             "vectors": vectors,
+            "mean": vectors and not about.pooled,
             "flags": flags,
         }
         return Launch(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-_NOT_ASKED = (None, False, "", "none", [], {})
-
 
 def refusal(fields: Mapping[str, object], unable: Mapping[str, str]) -> tuple[str, str] | None:
     """Return the field that ``fields`` must not have, and the sentence that says why; or nothing.
@@ -16,6 +14,11 @@ def refusal(fields: Mapping[str, object], unable: Mapping[str, str]) -> tuple[st
         value: object = fields
         for step in path.split("."):
             value = value.get(step) if isinstance(value, Mapping) else None
-        if value not in _NOT_ASKED:
+        if _asks(value):
             return path.partition(".")[0], sentence
     return None
+
+
+def _asks(value: object) -> bool:
+    """Whether a field says anything; ``best_of: 1`` and ``tool_choice: "none"`` do not."""
+    return bool(value) and value != "none" and (value is True or value != 1)
