@@ -1,4 +1,4 @@
-"""The API behind a real uvicorn, on loopback."""
+"""An application behind a real uvicorn, on loopback."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from contextlib import asynccontextmanager, contextmanager
 
 import uvloop
 
-from albert.api.app import Application
-from albert.asgi.run import serve
+from albert.asgi.run import Application, serve
 
 PATIENCE = 10.0
 

@@ -15,6 +15,7 @@ from uuid import uuid4
 import orjson
 from starlette.types import Message, Receive, Scope, Send
 
+from albert.asgi import fields as read
 from albert.asgi.exchange import ReaderLeft, Reply, Request, header, path_of, read_body
 from albert.asgi.in_flight import InFlight
 from albert.asgi.problems import Problem, internal, problem_of, stopping
@@ -42,8 +43,8 @@ class LLMService:
 
     ``prompt_config`` is the model's, in JSON. ``defaults`` are the choices of sampling of
     ``/generate``. ``embed`` answers embedding calls, where another model than the engine's
-    does. An empty ``key`` admits everybody: on loopback only. ``drain_seconds`` is what
-    running answers have to end.
+    does: that of ``embeddings_hf_repo_id``. An empty ``key`` admits everybody: on loopback
+    only. ``drain_seconds`` is what running answers have to end.
     """
 
     def __init__(
@@ -206,7 +207,7 @@ class LLMService:
                 model.upstream_name, "text-embeddings-inference" if embeds else "text-generation"
             )
         ]
-        if self._embed is not None and model.embeddings_hf_repo_id:
+        if self._embed is not None:
             cards.append(model_card(model.embeddings_hf_repo_id, "text-embeddings-inference"))
         await reply.json(orjson.dumps({"object": "list", "data": cards}))
 
@@ -215,15 +216,23 @@ class LLMService:
 
     async def _embeddings(self, request: Request, reply: Reply) -> None:
         if self._embed is not None:
-            await reply.json(await self._embed(request.body))
+            body = _without_model(request.body, self._model.embeddings_hf_repo_id)
+            await reply.json(await self._embed(body))
         elif self._model.type == "embeddings":
             await self._pass("POST", "embeddings", {}, request, reply)
         else:
-            message = (
-                "Ce service n'a pas de modèle de vecteurs : nommez-en un dans "
-                "embeddings_hf_repo_id, ou appelez le service des vecteurs."
-            )
-            raise Problem(404, message, code="model_not_found")
+            named = self._model.embeddings_hf_repo_id
+            which = f"ne peut servir « {named} »" if named else "n'a pas de modèle de vecteurs"
+            message = f"Ce service {which} : appelez celui d'« albert serve embeddings »."
+            raise Problem(404, message, code="model_not_found", param="model")
+
+
+def _without_model(body: bytes, name: str) -> bytes:
+    """Leave the choice of model to the embedder, where it is called by its repository."""
+    fields = read.json_object(body)
+    if not name or fields.get("model") != name:
+        return body
+    return orjson.dumps({key: value for key, value in fields.items() if key != "model"})
 
 
 def _request_id(scope: Scope) -> str:
