@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import itertools
 import json
 
@@ -381,7 +382,9 @@ def test_an_embedding_engine_answers_its_own() -> None:
 def test_a_body_beyond_a_megabyte_is_refused() -> None:
     async def scenario() -> None:
         async with calling(Engine()) as client:
-            async with client.post("/generate", data=b" " * ((1 << 20) + 1)) as response:
+            async with client.post(
+                "/generate", data=io.BytesIO(b" " * ((1 << 20) + 1))
+            ) as response:
                 assert response.status == 413
 
     asyncio.run(scenario())

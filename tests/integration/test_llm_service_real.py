@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import itertools
 import json
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from itertools import pairwise
 from pathlib import Path
 
 import aiohttp
@@ -21,7 +21,6 @@ from albert.serving.engines.llama_cpp import LlamaCppDriver
 from albert.serving.llm_service import LLMService
 from albert.serving.supervisor import Supervisor
 from albert.serving.watched import WatchedEngine
-from albert.testing.models import HashEmbedder
 
 pytestmark = pytest.mark.integration
 LONG = "Tell me a very long story about a horse. " * 4
@@ -55,7 +54,6 @@ async def calling(
             engine=engine,
             key="cle",
             prompt_config=built_in().encoded(),
-            embedder=HashEmbedder(),
         )
         async with (
             serving(service) as (address, _),
@@ -64,7 +62,7 @@ async def calling(
             yield client, engine
 
 
-async def busy(engine: WatchedEngine, client: aiohttp.ClientSession) -> bool:
+async def busy(engine: WatchedEngine) -> bool:
     address = engine.base_url.removesuffix("/v1") + "/slots"
     async with (
         aiohttp.ClientSession(headers={"Authorization": f"Bearer {engine.key}"}) as direct,
@@ -73,8 +71,8 @@ async def busy(engine: WatchedEngine, client: aiohttp.ClientSession) -> bool:
         return any(slot["is_processing"] for slot in json.loads(await response.read()))
 
 
-async def until(engine: WatchedEngine, client: aiohttp.ClientSession, *, wanted: bool) -> None:
-    while await busy(engine, client) != wanted:  # noqa: ASYNC110 — nothing tells
+async def until(engine: WatchedEngine, *, wanted: bool) -> None:
+    while await busy(engine) != wanted:  # noqa: ASYNC110 — another process has no Event
         await asyncio.sleep(0.02)
 
 
@@ -94,7 +92,7 @@ def test_a_real_model_generates_streams_and_stops_when_its_reader_leaves(
                 *items, rest = (await response.read()).split(b"\0")
                 texts = [json.loads(item)["text"][0] for item in items]
                 assert rest == b""
-                assert all(b.startswith(a) for a, b in pairwise(texts))
+                assert all(b.startswith(a) for a, b in itertools.pairwise(texts))
             body = {"model": "smol", "messages": [{"role": "user", "content": "Hi"}]}
             async with client.post(
                 "/v1/chat/completions", json={**body, "max_tokens": 4}
@@ -106,9 +104,13 @@ def test_a_real_model_generates_streams_and_stops_when_its_reader_leaves(
             ) as response:
                 assert response.status == 400
                 assert "message" in (await response.json())["error"]
-            for path in ("/generate", "/v1/chat/completions"):
-                for stream in (True, False):
-                    await _left(client, engine, path, {**body, "prompt": LONG, "stream": stream})
+            # a chat that is not streamed: llama.cpp itself does not notice (docs/models.md)
+            for path, stream in (
+                ("/generate", True),
+                ("/generate", False),
+                ("/v1/chat/completions", True),
+            ):
+                await _left(client, engine, path, {**body, "prompt": LONG, "stream": stream})
 
     asyncio.run(scenario())
 
@@ -120,10 +122,10 @@ async def _left(
     call = asyncio.create_task(
         _read(client, path, {**body, "max_tokens": 1500, "ignore_eos": True})
     )
-    await asyncio.wait_for(until(engine, client, wanted=True), timeout=10)
+    await asyncio.wait_for(until(engine, wanted=True), timeout=10)
     call.cancel()
     await asyncio.gather(call, return_exceptions=True)
-    await asyncio.wait_for(until(engine, client, wanted=False), timeout=3)
+    await asyncio.wait_for(until(engine, wanted=False), timeout=3)
 
 
 async def _read(client: aiohttp.ClientSession, path: str, body: dict[str, object]) -> bytes:

@@ -28,6 +28,11 @@ def rendered(shape: RawFormat, messages: Sequence[Message]) -> str:
     return _WRITERS[shape](messages)
 
 
+def writer(shape: RawFormat | None) -> Callable[[Sequence[Message]], str] | None:
+    """Return what writes conversations so, or ``None`` where they go as messages."""
+    return None if shape is None else _WRITERS[shape]
+
+
 def stops(shape: RawFormat) -> tuple[str, ...]:
     """Return what ends an answer, for engines that do not know it by themselves."""
     return _STOPS[shape]
