@@ -17,11 +17,7 @@ from albert.assistant.generative import ModelAnswerer
 from albert.assistant.guarded import GuardedAnswerer
 from albert.assistant.scope import LearnedScope, Scope
 from albert.assistant.titles import ModelTitler, Titler
-from albert.corpus.build import Inputs
-from albert.corpus.catalog import DATASETS
 from albert.corpus.current import Corpus
-from albert.corpus.install import Place
-from albert.corpus.manifest import Manifest
 from albert.corpus.store import CorpusStore
 from albert.domain.documents import ANSWERING, SourceName
 from albert.domain.errors import HomeError, HomeTooNew, SettingInvalid
@@ -38,10 +34,14 @@ from albert.lexicon.lexicon import load as load_lexicon
 from albert.prompt.templated import TemplatePrompter
 from albert.retrieval.hybrid import HybridRetriever
 from albert.retrieval.library import CorpusLibrary
+from albert.routing.table import Engine, RoutedModel
 from albert.serving.embedded_postgres import EmbeddedPostgres
+from albert.serving.engines.llama_cpp import LlamaCppDriver
 from albert.serving.gguf import examine
-from albert.serving.llama_cpp import REQUEST_EXTRA, LlamaCppServer
-from albert.settings import Home, Settings
+from albert.serving.patience import Patience
+from albert.serving.supervisor import Supervisor
+from albert.serving.weights import located
+from albert.settings import Home, Settings, environment
 
 FORMAT = 1
 """Of the data folder; a folder of a later format is left alone."""
@@ -71,29 +71,6 @@ def open_home(settings: Settings) -> Home:
     if int(found) > FORMAT:
         raise HomeTooNew
     return home
-
-
-def manifests(home: Home) -> list[Manifest]:
-    """Return what is installed of each data set, in the order of the catalogue.
-
-    Raises:
-        CorpusError: a manifest is damaged.
-    """
-    found = (Place(home.sources, dataset.name).manifest() for dataset in DATASETS.values())
-    return [manifest for manifest in found if manifest is not None]
-
-
-def corpus_inputs(home: Home) -> list[Inputs]:
-    """Return the data that a corpus can be built from."""
-    return [
-        Inputs(
-            manifest.dataset,
-            Place(home.sources, manifest.dataset).data,
-            version="+".join(piece.sha256 or piece.address for piece in manifest.pieces),
-            origin=manifest.origin,
-        )
-        for manifest in manifests(home)
-    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,17 +246,38 @@ class Albert:
         if self._elsewhere(wanted):
             key = settings.model_key.get_secret_value()
             return Served(wanted, settings.model_url, wanted, key, settings.model_window)
-        self.home.logs.mkdir(exist_ok=True, mode=0o700)
-        server = await stack.enter_async_context(
-            LlamaCppServer(
-                path,
-                name=path.stem,
-                log=self.home.logs / "llama.cpp.log",
-                window=settings.model_window,
-            )
+        model = RoutedModel(
+            name=path.stem,
+            driver="llama.cpp",
+            file=wanted,
+            engine=Engine(context=settings.model_window, threads=2),
         )
+        supervisor = self.supervisor(Patience(start=180.0, attempts=1))
+        await stack.enter_async_context(supervisor)
+        await supervisor.start([model])
+        engine = supervisor.engines[model.name]
         return Served(
-            path.stem, server.base_url, path.stem, server.key, server.window, REQUEST_EXTRA
+            *(model.name, engine.base_url, model.upstream_name, engine.key),
+            *(engine.window, engine.request_extra),
+        )
+
+    def weights(self, model: RoutedModel) -> Path:
+        """Return where the weights of ``model`` lie: a file, or the folder of its repository.
+
+        Raises:
+            ModelFileInvalid: they are not on this machine.
+        """
+        storage = self.settings.storage_path
+        return located(model, Path(storage).expanduser() if storage else self.home.models)
+
+    def supervisor(self, patience: Patience = Patience()) -> Supervisor:
+        """Return what launches the engines of a table on this machine."""
+        return Supervisor(
+            {"llama.cpp": LlamaCppDriver()},
+            weights=self.weights,
+            logs=self.home.logs / "engines",
+            environment=environment(),
+            patience=patience,
         )
 
     def extractive(self, scope: Scope | None = None) -> ExtractiveAnswerer:

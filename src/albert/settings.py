@@ -55,6 +55,10 @@ class Home:
         return self.root / "logs"
 
     @property
+    def models(self) -> Path:
+        return self.root / "models"
+
+    @property
     def postgres(self) -> Path:
         return self.root / "postgres"
 
@@ -96,6 +100,12 @@ class Settings(BaseModel):
     model_key: SecretStr = Field(SecretStr(""), description="Clé de ce service")
     model_window: int = Field(4096, ge=256, description="Jetons que le modèle peut lire")
     routing_table: str = Field("", description="Fichier de la table de routage des modèles")
+    storage_path: str = Field(
+        "", validation_alias="STORAGE_PATH", description="Dossier des modèles téléchargés"
+    )
+    llm_api_key: SecretStr = Field(
+        SecretStr(""), validation_alias="LLM_API_KEY", description="Clé du service d'un modèle"
+    )
     limit: int = Field(5, ge=1, le=50, description="Nombre d'extraits retenus pour répondre")
     resume_seconds: float = Field(
         15.0,
@@ -229,6 +239,11 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
             f"Le réglage {variable(name)} ne peut pas valoir {mistake['input']!r} : il faut "
             f"{_expected(name)}."
         ) from None  # what pydantic says may quote a key
+
+
+def environment() -> dict[str, str]:
+    """Return the whole environment, for who passes some of it on to another program."""
+    return dict(os.environ)
 
 
 def variable(name: str) -> str:

@@ -72,10 +72,13 @@ ROWS: dict[type[errors.AlbertError], Row] = {
     errors.ModelFileInvalid: Row(500, SERVER, "model_file_invalid"),
     errors.ModelOverloaded: Row(503, SERVER, "model_overloaded"),
     errors.ModelUnreachable: Row(502, SERVER, "model_unreachable"),
+    errors.ModelDown: Row(503, SERVER, "model_down"),
+    errors.ModelTooSlow: Row(504, SERVER, "model_too_slow"),
     errors.RequestError: Row(400, INVALID, "invalid_request"),
     errors.QuestionInvalid: Row(400, INVALID, "question_invalid"),
     errors.PromptTooLong: Row(413, INVALID, "context_length_exceeded"),
     errors.DatasetInvalid: Row(400, INVALID, "dataset_invalid"),
+    errors.ModelUnfit: Row(400, INVALID, "model_unfit"),
     errors.ServiceError: Row(500, SERVER, "service_error"),
     errors.PortInUse: Row(500, SERVER, "port_in_use"),
     errors.SettingInvalid: Row(500, SERVER, "setting_invalid"),
@@ -88,6 +91,7 @@ ROWS: dict[type[errors.AlbertError], Row] = {
     errors.AccountUnconfirmed: Row(403, INVALID, "account_unconfirmed"),
     errors.AdminOnly: Row(403, INVALID, "admin_only"),
     errors.NotOwner: Row(403, INVALID, "not_owner"),
+    errors.ModelForbidden: Row(403, INVALID, "model_forbidden"),
     errors.AccountError: Row(400, INVALID, "account_error"),
     errors.AccountTaken: Row(400, INVALID, "account_taken"),
     errors.AccountNotFound: Row(404, INVALID, "account_not_found"),
@@ -109,7 +113,7 @@ def problem_of(error: errors.AlbertError) -> Problem:
     problem = Problem(row.status, str(error), type_=row.type, code=row.code)
     if isinstance(error, errors.Unauthenticated):
         problem.headers = ((b"www-authenticate", b"Bearer"),)
-    if isinstance(error, errors.AttemptsExceeded):
+    if isinstance(error, errors.AttemptsExceeded | errors.ModelOverloaded | errors.ModelDown):
         problem.headers = ((b"retry-after", str(error.seconds).encode()),)
     return problem
 

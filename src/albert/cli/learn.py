@@ -6,13 +6,14 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from albert.bootstrap import Albert, corpus_inputs, manifests
+from albert.bootstrap import Albert
 from albert.cli.console import bar, say
 from albert.corpus.build import build as build_corpus
 from albert.corpus.build import fingerprint
 from albert.corpus.catalog import DATASETS, Dataset, Origin
 from albert.corpus.fetch import Fetched, fetch
 from albert.corpus.fetch import Progress as FetchProgress
+from albert.corpus.installed import corpus_inputs, manifests
 from albert.corpus.report import BuildReport
 from albert.corpus.store import stored_inputs
 from albert.domain.errors import CorpusMissing, SearchError, SourceUnavailable
@@ -33,7 +34,7 @@ _ORIGIN: dict[str, Origin] = {"official": "official", "registry": "registry"}
 
 def missing(albert: Albert) -> list[str]:
     """Return the needed sources that are not installed yet."""
-    have = {manifest.dataset for manifest in manifests(albert.home)}
+    have = {manifest.dataset for manifest in manifests(albert.home.sources)}
     return [name for name in NEEDED if name not in have]
 
 
@@ -109,7 +110,7 @@ def learn_corpus(albert: Albert, *, force: bool = False) -> BuildReport:
         CorpusMissing: nothing was fetched.
         CorpusError, DiskFull
     """
-    inputs = corpus_inputs(albert.home)
+    inputs = corpus_inputs(albert.home.sources)
     if not inputs:
         raise CorpusMissing
     tokens = albert.settings.chunk_tokens

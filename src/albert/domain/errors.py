@@ -20,10 +20,13 @@
     + ModelFileInvalid     the file is not a model that we can serve
     + ModelOverloaded      retry later
     + ModelUnreachable     the model's server does not answer
+      - ModelDown          none of its replicas does
+      - ModelTooSlow       it was given its time
   x RequestError           the caller's own mistake
     + QuestionInvalid      empty, too long, or not text
     + PromptTooLong        even without passages, the question overflows the window
     + DatasetInvalid       an evaluation file is not of the expected form
+    + ModelUnfit           the model does something else
   x DatabaseError          the accounts and conversations
     + DatabaseUnavailable  it does not answer
   x MailNotSent            the mail service refused or does not answer
@@ -32,6 +35,7 @@
     + AccountUnconfirmed   an admin has not said yes
     + AdminOnly            the route is for admins
     + NotOwner             the object is somebody else's
+    + ModelForbidden       the model is not for this account
   x AccountError           what is asked of an account cannot be
     + AccountTaken         the name or the address is used
     + AccountNotFound      no such account
@@ -133,9 +137,23 @@ class ModelFileInvalid(InferenceError):
 class ModelOverloaded(InferenceError):
     """Le modèle n'a plus de place pour une demande : réessayez plus tard."""
 
+    seconds = 1
+    """To wait before the next attempt."""
+
 
 class ModelUnreachable(InferenceError):
     """Le service du modèle ne répond pas."""
+
+
+class ModelDown(ModelUnreachable):
+    """Aucune réplique du modèle ne répond : réessayez dans un instant."""
+
+    seconds = 1
+    """To wait before the next attempt."""
+
+
+class ModelTooSlow(ModelUnreachable):
+    """Le service du modèle n'a pas répondu à temps : réessayez."""
 
 
 class RequestError(AlbertError):
@@ -152,6 +170,10 @@ class PromptTooLong(RequestError):
 
 class DatasetInvalid(RequestError):
     """Le jeu d'évaluation n'a pas la forme attendue."""
+
+
+class ModelUnfit(RequestError):
+    """Ce modèle fait autre chose que ce qui lui est demandé."""
 
 
 class ServiceError(AlbertError):
@@ -200,6 +222,10 @@ class AdminOnly(AccessError):
 
 class NotOwner(AccessError):
     """Cet objet appartient à un autre compte."""
+
+
+class ModelForbidden(AccessError):
+    """Ce modèle n'est pas ouvert à ce compte."""
 
 
 class AccountError(AlbertError):

@@ -25,7 +25,8 @@ _STRANGERS = (
     (b"%PDF", "est un document PDF"),
     (b"{", "est un fichier JSON"),
 )
-_NOT_CHAT = {"clip", "bert", "nomic-bert", "jina-bert-v2", "t5encoder", "whisper"}
+_EMBEDDING = {"bert", "nomic-bert", "jina-bert-v2", "t5encoder"}
+_NOT_CHAT = _EMBEDDING | {"clip", "whisper"}
 
 # sizes of GGUF's scalar types by their number; 8 is a string, 9 an array
 _SCALARS = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
@@ -43,9 +44,10 @@ class GGUF:
     """Tokens of the longest text the model was trained on."""
 
 
-def examine(path: Path) -> GGUF:
+def examine(path: Path, *, converses: bool = True) -> GGUF:
     """Read the header of a GGUF file, without its weights.
 
+    Unless ``converses``, a model that makes vectors will do.
     A file cut after the place of its last tensor passes: the engine finds that out.
 
     Raises:
@@ -58,7 +60,7 @@ def examine(path: Path) -> GGUF:
             start = file.read(256)
             _check_start(path, start)
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as octets:
-                return _header(path, octets)
+                return _header(path, octets, converses)
     except FileNotFoundError:
         raise _invalid(path, "n'existe pas : vérifiez le chemin") from None
     except OSError as error:
@@ -89,7 +91,7 @@ def _check_start(path: Path, start: bytes) -> None:
     raise _invalid(path, f"n'est pas un modèle GGUF : {_WAY_OUT}")
 
 
-def _header(path: Path, octets: mmap.mmap) -> GGUF:
+def _header(path: Path, octets: mmap.mmap, converses: bool) -> GGUF:
     """Walk metadata and tensors; ``struct.error`` or ``IndexError`` where the file stops short."""
     version, tensors, entries = struct.unpack_from("<IQQ", octets, 4)
     if version not in _VERSIONS:
@@ -101,8 +103,10 @@ def _header(path: Path, octets: mmap.mmap) -> GGUF:
     reader = _Reader(octets, 24)
     about = reader.metadata(entries)
     architecture = str(about.get("general.architecture", ""))
-    if architecture in _NOT_CHAT or about.get("general.type", "model") != "model" or not tensors:
-        raise _invalid(path, "n'est pas un modèle de conversation : choisissez-en un autre")
+    strange = architecture in (_NOT_CHAT if converses else _NOT_CHAT - _EMBEDDING)
+    if strange or about.get("general.type", "model") != "model" or not tensors:
+        what = "de conversation" if converses else "de vecteurs"
+        raise _invalid(path, f"n'est pas un modèle {what} : choisissez-en un autre")
     last = reader.last_tensor(tensors)
     if len(octets) < max(SMALLEST, reader.place + last):
         raise _invalid(path, f"est incomplet : {_WAY_OUT} de nouveau")

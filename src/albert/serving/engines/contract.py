@@ -32,6 +32,11 @@ class Launch:
     """Added to a scrubbed one."""
     input: bytes = field(default=b"", repr=False)
     """Written to its standard input, which then stays open: its end says that we are gone."""
+    ends_with_input: bool = False
+    """It ends by itself, children included, when its input does; if not, a keeper sees to it
+    (``serving.keeper``), and its input is empty."""
+    window: int = 0
+    """Tokens that each reader has; 0 where the engine alone knows."""
 
 
 class Driver(Protocol):
@@ -51,4 +56,33 @@ class Driver(Protocol):
 
     def launch(self, order: Order) -> Launch:
         """Return the program that serves ``/v1``, under the name ``order.model.upstream_name``."""
+        ...
+
+
+class EngineState(Protocol):
+    """How an engine is at this moment: read it at each use, since it may be restarted."""
+
+    @property
+    def ready(self) -> bool:
+        """It has generated a token, or a vector, and has answered since."""
+        ...
+
+    @property
+    def base_url(self) -> str:
+        """The address of its OpenAI-compatible API, ``/v1`` included; empty before a launch."""
+        ...
+
+    @property
+    def key(self) -> str:
+        """What it wants as a bearer token."""
+        ...
+
+    @property
+    def detail(self) -> str:
+        """Why it is not ready, in a French sentence without path or key; empty when it is."""
+        ...
+
+    @property
+    def request_extra(self) -> Mapping[str, object]:
+        """What each streamed request must say besides (``Driver.request_extra``)."""
         ...

@@ -1,0 +1,122 @@
+"""A worker's one HTTP client towards engines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import aiohttp
+import orjson
+
+from albert.domain.errors import ModelUnreachable
+from albert.routing.fleet import Fleet
+from albert.routing.replica import LiveReplica
+from albert.routing.route import Route
+from albert.routing.sending import Sending
+from albert.routing.watch import Watch
+
+_BUFFER = 1 << 18
+_KEEP_ALIVE = 4.0
+"""Seconds for which an idle connection is kept: uvicorn, under vLLM, closes them after five."""
+_PROBE_SECONDS = 2.0
+_PROBE_LIMIT = 1 << 20
+
+
+class Dispatcher:
+    """Sends requests to the addresses of the routing table, and nowhere else.
+
+    It follows no redirect, and no proxy of the environment.
+    """
+
+    def __init__(self, fleet: Fleet) -> None:
+        self.fleet = fleet
+        self._session: aiohttp.ClientSession | None = None
+        self._live: set[Sending] = set()
+        self._watch = Watch(self._live, lambda: fleet, self.probe)
+
+    async def open(self) -> None:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            read_bufsize=_BUFFER,
+        )
+        self._watch.start()
+
+    async def close(self) -> None:
+        await self._watch.stop()
+        if self._session is not None:
+            await self._session.close()
+
+    def send(
+        self,
+        route: Route,
+        operation: str,
+        body: bytes,
+        *,
+        stream: bool = False,
+        headers: Mapping[str, str] | None = None,
+        affinity: str = "",
+    ) -> Sending:
+        """``async with dispatcher.send(…) as answer``; ``operation`` is the path below ``/v1/``.
+
+        Requests of one ``affinity`` go to one replica where that is reasonable.
+
+        Entering raises:
+            ModelDown: no replica is up.
+            ModelOverloaded: all are full, and so is the queue, or the wait was too long.
+            ModelTooSlow: the times of the table are over.
+            ModelUnreachable: the last replica that was asked did not answer as it must.
+        """
+        return Sending(
+            route,
+            self._post,
+            self._live,
+            operation=operation,
+            body=body,
+            stream=stream,
+            headers=headers or {},
+            affinity=affinity,
+        )
+
+    async def _post(
+        self,
+        route: Route,
+        replica: LiveReplica,
+        operation: str,
+        body: bytes,
+        more: Mapping[str, str],
+    ) -> aiohttp.ClientResponse:
+        endpoint = replica.endpoint
+        headers = {"content-type": "application/json", "accept-encoding": "identity", **more}
+        if endpoint.key:
+            headers["authorization"] = f"Bearer {endpoint.key}"
+        return await self._opened().post(
+            f"{endpoint.base_url}/{operation}",
+            data=body,
+            headers=headers,
+            allow_redirects=False,
+            timeout=route.timeout,
+        )
+
+    async def probe(self, replica: LiveReplica) -> bool:
+        """Whether a replica answers at all: a list of models, or a refusal of its own."""
+        endpoint = replica.endpoint
+        headers = {"authorization": f"Bearer {endpoint.key}"} if endpoint.key else {}
+        try:
+            async with self._opened().get(
+                f"{endpoint.base_url}/models",
+                headers=headers,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=_PROBE_SECONDS),
+            ) as response:
+                if response.status != 200:
+                    return 400 <= response.status < 500
+                orjson.loads(await response.content.read(_PROBE_LIMIT))
+        except (aiohttp.ClientError, TimeoutError, OSError, orjson.JSONDecodeError):
+            return False
+        return True
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            raise ModelUnreachable("Le service n'est pas encore ouvert : réessayez.")
+        return self._session

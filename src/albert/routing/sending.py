@@ -1,0 +1,206 @@
+"""A request on its way to a model: which replica, and what is done when it fails."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from types import TracebackType
+from typing import Protocol
+
+import aiohttp
+
+from albert.domain.errors import InferenceError, ModelTooSlow, ModelUnreachable
+from albert.routing.answer import Answer
+from albert.routing.outcome import Failed, judged, unheard
+from albert.routing.replica import LiveReplica
+from albert.routing.route import Route
+
+_DEAD_IN_THE_POOL = (aiohttp.ServerDisconnectedError, aiohttp.ClientConnectionResetError)
+
+
+class Post(Protocol):
+    """Sends the request to a replica, and returns when its answer's head has come."""
+
+    async def __call__(
+        self,
+        route: Route,
+        replica: LiveReplica,
+        operation: str,
+        body: bytes,
+        more: Mapping[str, str],
+    ) -> aiohttp.ClientResponse: ...
+
+
+class Sending:
+    """``async with sending as answer``; leaving the block early stops the engine.
+
+    The answer of a stream has its first bytes, another is whole: until then, what
+    fails is tried on another replica. ``attempts`` counts those that were asked.
+    """
+
+    def __init__(
+        self,
+        route: Route,
+        post: Post,
+        live: set[Sending],
+        *,
+        operation: str,
+        body: bytes,
+        stream: bool,
+        headers: Mapping[str, str],
+        affinity: str,
+    ) -> None:
+        self.route = route
+        self.stream = stream
+        self.replica: LiveReplica | None = None
+        self.tried: list[LiveReplica] = []
+        self.begun = False
+        """Whether its first byte has come."""
+        self.late = False
+        """Whether it was cut short, having had its time."""
+        self.lost = 0
+        """Times the replica had been lost when it was asked."""
+        self.started = self.touched = self.queued = 0.0
+        """On the loop's clock: its beginning, the last byte; and the seconds it waited."""
+        self._post = post
+        self._live = live
+        self._operation = operation
+        self._body = body
+        self._headers = headers
+        self._affinity = affinity
+        self._answer: Answer | None = None
+        self._scope: asyncio.Timeout | None = None
+
+    async def __aenter__(self) -> Answer:
+        self.started = asyncio.get_running_loop().time()
+        self._live.add(self)
+        try:
+            self._answer = await self._first()
+        except BaseException:
+            self._leave()
+            raise
+        return self._answer
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._answer is not None:
+            self._answer.close()
+        self._leave()
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """Yield the answer's bytes as they come, the first ones included.
+
+        Raises:
+            ModelTooSlow: nothing came for too long, or the whole took too long.
+            ModelUnreachable: the engine broke off.
+        """
+        answer = self._answer
+        if answer is None:
+            return
+        yield answer.body
+        if answer.response is None:
+            return
+        try:
+            while data := await answer.response.content.readany():
+                self.heard()
+                yield data
+        except aiohttp.ClientError:
+            if self.late:
+                raise ModelTooSlow from None
+            raise ModelUnreachable("La réponse du modèle s'est interrompue : réessayez.") from None
+
+    def heard(self) -> None:
+        self.touched = asyncio.get_running_loop().time()
+
+    def expire(self) -> None:
+        """Cut it short: before its first byte for another replica to be asked, else for good."""
+        self.late = True
+        if self._answer is not None:
+            self._answer.close()
+        elif self._scope is not None:
+            self._scope.reschedule(0)
+
+    async def _first(self) -> Answer:
+        """Ask one replica after the other until one answers."""
+        doubted: list[LiveReplica] = []
+        last: Failed | None = None
+        while replica := await self._next(last):
+            outcome = await self._attempt(replica)
+            if isinstance(outcome, Answer):
+                replica.breaker.succeed()
+                for one in doubted:
+                    one.fail()
+                return outcome
+            last = outcome
+            if outcome.blame == "if others do better":
+                doubted.append(replica)
+            elif outcome.blame != "none":
+                replica.fail(sure=outcome.blame == "sure")
+            self._give_back()
+        if last is None or last.answer is None:
+            raise last.error if last else ModelTooSlow
+        return last.answer
+
+    async def _next(self, last: Failed | None) -> LiveReplica | None:
+        """Take another replica, or none where ``last`` was the last one.
+
+        Raises:
+            ModelDown, ModelOverloaded: there is not even a first.
+        """
+        begun = asyncio.get_running_loop().time()
+        if last is not None and begun - self.started >= self.route.model.timeouts.whole:
+            return None
+        try:
+            replica = await self.route.turn(self._affinity, self.tried)
+        except InferenceError:
+            if last is None:
+                raise
+            return None
+        self.heard()
+        self.queued += self.touched - begun
+        self.tried.append(replica)
+        self.replica, self.lost = replica, replica.lost
+        return replica
+
+    async def _attempt(self, replica: LiveReplica) -> Answer | Failed:
+        self.late = False
+        try:
+            async with asyncio.timeout(None) as self._scope:  # the watch sets its end
+                outcome = await self._judged(await self._head(replica))
+        except TimeoutError:
+            return Failed(ModelTooSlow(), "likely")
+        except aiohttp.ClientError as error:
+            return unheard(error)
+        self.heard()
+        self.begun = True
+        return outcome
+
+    async def _judged(self, response: aiohttp.ClientResponse) -> Answer | Failed:
+        """Leave the response unless it has more to say to the reader."""
+        outcome: Answer | Failed | None = None
+        try:
+            outcome = await judged(response, stream=self.stream)
+            return outcome
+        finally:
+            if not (isinstance(outcome, Answer) and outcome.response):
+                response.close()
+
+    async def _head(self, replica: LiveReplica) -> aiohttp.ClientResponse:
+        sent = (self.route, replica, self._operation, self._body, self._headers)
+        try:
+            return await self._post(*sent)
+        except _DEAD_IN_THE_POOL:  # the server had closed a connection that we kept
+            return await self._post(*sent)
+
+    def _give_back(self) -> None:
+        if (replica := self.replica) is not None:
+            replica.breaker.release()
+            self.route.leave(replica)
+
+    def _leave(self) -> None:
+        self._live.discard(self)
+        self._give_back()
