@@ -6,7 +6,6 @@ from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanage
 from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
 import orjson
 import pytest
 from aiohttp import web
@@ -14,8 +13,9 @@ from aiohttp import web
 from albert.domain.conversation import Message, Sampling
 from albert.domain.errors import InferenceError
 from albert.inference.contract import ChatModel
-from albert.inference.openai_compatible import OpenAIChatModel
+from albert.routing.chat_model import RoutedChatModel
 from albert.testing.models import ScriptedModel
+from albert.testing.services import Upstream, dispatcher_to
 
 ASKED = (Message("system", "Réponds."), Message("user", "Bonjour ?"))
 
@@ -61,13 +61,16 @@ async def real(*pieces: str | InferenceError) -> AsyncIterator[Stage]:
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     host, port = runner.addresses[0][:2]
-    async with aiohttp.ClientSession() as session:
-        yield Stage(
-            OpenAIChatModel(f"http://{host}:{port}/v1", "m", window=4096, session=session),
-            heard=lambda: [
-                tuple(Message(m["role"], m["content"]) for m in body["messages"]) for body in bodies
-            ],
-        )
+    there = Upstream(base_url=f"http://{host}:{port}/v1", model="m")
+    dispatcher = dispatcher_to({"m": there})
+    await dispatcher.open()
+    yield Stage(
+        RoutedChatModel(dispatcher, "m", window=4096),
+        heard=lambda: [
+            tuple(Message(m["role"], m["content"]) for m in body["messages"]) for body in bodies
+        ],
+    )
+    await dispatcher.close()
     await runner.cleanup()
 
 

@@ -14,18 +14,20 @@ import pytest
 import uvloop
 from aiohttp import web
 from http_served import PATIENCE, served, serving
-from starlette.types import Message
 
 from albert.api.app import create_app
-from albert.api.services import Upstream
-from albert.api.v1.passage import Passage
-from albert.asgi.exchange import Reply, Request
-from albert.asgi.problems import Problem
 from albert.asgi.run import listen, serve
 from albert.assistant.contract import EXTRACTIVE
 from albert.domain.errors import PortInUse
 from albert.testing.answers import ScriptedAnswerer
-from albert.testing.services import KEY, PASSPORT, ListRetriever, scripted
+from albert.testing.services import (
+    KEY,
+    PASSPORT,
+    ListRetriever,
+    Upstream,
+    dispatcher_to,
+    scripted,
+)
 from albert.wire.sse import Decoder
 
 pytestmark = pytest.mark.integration
@@ -68,7 +70,7 @@ class LanguageModel:
         if self.endless:
             try:
                 await self.released.wait()
-                await response.write(b"data: end\n\n")
+                await response.write(b"data: [DONE]\n\n")
             except asyncio.CancelledError:
                 self.abandoned.set()
                 raise
@@ -246,7 +248,7 @@ class TestPassage:
         ("status", "said", "seen", "code"),
         [
             (500, b"Traceback", 502, b"model_unreachable"),
-            (503, b"<html>", 503, b"model_unreachable"),
+            (503, b"<html>", 503, b"model_overloaded"),
             (503, b'{"error":{"message":"full","code":"full"}}', 503, b'"code":"full"'),
             (401, b'{"error":{"message":"sk-theirs"}}', 502, b"model_unreachable"),
             (302, b"", 502, b"model_unreachable"),
@@ -308,7 +310,7 @@ class TestPassage:
 
     def test_a_model_that_breaks_off_ends_the_stream_with_an_error(self) -> None:
         async def main() -> bytes:
-            model = LanguageModel(b'data: {"choi', endless=True)
+            model = LanguageModel(b'data: {}\n\ndata: {"choi', endless=True)
             async with model.running() as upstream:
                 app = create_app(scripted(ScriptedAnswerer(), upstreams={"big": upstream}))
                 async with (
@@ -328,21 +330,15 @@ class TestPassage:
         assert done.data == "[DONE]"
 
     def test_a_model_that_says_nothing_for_too_long_is_504(self) -> None:
-        async def main() -> Problem:
+        async def main() -> tuple[int, dict[str, str], bytes]:
             async with LanguageModel(endless=True).running() as upstream:
-                passage = Passage(patience=0.05)
-                await passage.open()
-                request = Request("1", b'{"model":"big"}')
-                with pytest.raises(Problem) as caught:
-                    await passage.relay(upstream, request, {"model": "big"}, Reply(unheard))
-                await passage.close()
-                return caught.value
+                to_it = dispatcher_to({"big": upstream}, timeouts={"first_byte": 0.1})
+                app = create_app(scripted(ScriptedAnswerer(), dispatcher=to_it))
+                async with serving(app) as (address, _):
+                    return await post(address, {**STREAMED, "model": "big"})
 
-        assert uvloop.run(main()).status == 504
-
-
-async def unheard(_message: Message) -> None:
-    """An ASGI ``send`` that goes nowhere."""
+        status, _, body = uvloop.run(main())
+        assert (status, b"model_too_slow" in body) == (504, True)
 
 
 SERVICE = """
@@ -437,7 +433,7 @@ class TestStopping:
                     model.released.set()
                     return first + await response.read()
 
-        assert uvloop.run(main()) == b"data: {}\n\ndata: end\n\n"
+        assert uvloop.run(main()) == b"data: {}\n\ndata: [DONE]\n\n"
 
 
 def test_a_port_in_use_is_said_in_one_sentence() -> None:

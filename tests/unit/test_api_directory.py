@@ -7,12 +7,12 @@ import orjson
 
 from albert.api.app import create_app
 from albert.api.features.directory.schemas import House
-from albert.api.services import Services, Upstream
+from albert.api.services import Services
 from albert.assistant.contract import EXTRACTIVE
 from albert.domain.documents import Institution, SourceName
 from albert.testing.answers import ScriptedAnswerer
 from albert.testing.library import ListLibrary
-from albert.testing.services import KEY, Answered, ask, scripted
+from albert.testing.services import KEY, Answered, Upstream, ask, scripted
 
 
 def call(served: Services, path: str, key: str | None = KEY) -> Answered:

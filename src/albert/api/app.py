@@ -16,7 +16,6 @@ from albert.api.features.privacy.purging import Purging
 from albert.api.features.streams.hub import Hub
 from albert.api.metrics.page import PATH as METRICS
 from albert.api.services import Services
-from albert.api.v1.passage import Passage
 from albert.api.v1.routes import OpenAIRoutes, is_ours
 from albert.api.web import build_web
 from albert.asgi.exchange import Header, ReaderLeft, Reply, header, path_of, read_body, replay
@@ -41,8 +40,7 @@ class Application:
         self.in_flight = InFlight()
         self._services = services
         self._clock = clock
-        self._passage = Passage()
-        self._v1 = OpenAIRoutes(services, self._passage, self.in_flight, clock)
+        self._v1 = OpenAIRoutes(services, self.in_flight, clock)
         self.hub = Hub(
             services.database,
             services.embedder.token_count,
@@ -56,13 +54,11 @@ class Application:
     async def open(self) -> None:
         await self._services.open()
         await self.hub.open()
-        await self._passage.open()
         self._purging.start()
 
     async def close(self) -> None:
         await self.hub.close(seconds=self._left())
         await self._purging.stop()
-        await self._passage.close()
         await self._services.background.close()
         await self._services.close()
 

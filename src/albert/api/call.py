@@ -74,3 +74,23 @@ class Recorder(Protocol):
     def ended(self, call: Call) -> None:
         """Keep what is to be kept; called once, from the event loop, and never blocks."""
         ...
+
+
+class Unlimited:
+    """Admits everything."""
+
+    async def admit(self, call: Call) -> None:
+        """Let it pass."""
+
+    def settle(self, call: Call) -> None:
+        """Owe nothing."""
+
+
+class Unrecorded:
+    """Keeps nothing."""
+
+    def began(self, call: Call) -> None:
+        """Forget it."""
+
+    def ended(self, call: Call) -> None:
+        """Forget it."""

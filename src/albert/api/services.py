@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from albert.api.auth import Gate
 from albert.api.background import Background
+from albert.api.call import Limiter, Recorder, Unlimited, Unrecorded
 from albert.api.database.engine import Database
 from albert.api.mail.contract import Mailer
 from albert.api.metrics.page import Metrics
@@ -16,20 +17,9 @@ from albert.index.contract import Coverage
 from albert.inference.contract import Embedder
 from albert.retrieval.contract import Retriever
 from albert.retrieval.library import Library
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Upstream:
-    """Where a language model answers in OpenAI's own form.
-
-    ``base_url`` ends before ``/chat/completions``; ``model`` is its name over there.
-    """
-
-    base_url: str
-    model: str
-    key: str = field(default="", repr=False)
-    extra: Mapping[str, object] = field(default_factory=dict)
-    """What a streamed request must say besides, for this engine."""
+from albert.routing.dispatch import Dispatcher
+from albert.routing.fleet import Fleet
+from albert.routing.table import RoutingTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,15 +70,15 @@ async def _nothing() -> None:
 class Services:
     """Everything that the API needs, for the life of a worker.
 
-    ``answerers`` has one entry for each model that answers from the sheets,
-    ``albert-extractif`` always among them; ``upstreams`` one for each model that
-    can be talked to as it is. ``status`` is called at each health check and must
-    be cheap. ``secret`` signs sessions. ``open`` and
-    ``close`` run once each, around the service.
+    ``answerers`` has one entry for each model that answers from the sheets;
+    ``dispatcher`` reaches those of the routing table, as they are. ``status`` is
+    called at each health check and must be cheap. ``secret`` signs sessions. ``open``
+    and ``close`` run once each, around the service.
     """
 
     answerers: Mapping[str, Answerer]
-    default_model: str
+    default: Callable[[], str]
+    """Names the model that answers a request that names none."""
     embedder: Embedder
     retriever: Retriever
     library: Library
@@ -98,10 +88,22 @@ class Services:
     mailer: Mailer
     secret: str = field(repr=False)
     policy: Policy = Policy()
-    upstreams: Mapping[str, Upstream] = field(default_factory=dict)
+    dispatcher: Dispatcher = field(default_factory=lambda: Dispatcher(Fleet(RoutingTable({}))))
+    limiter: Limiter = field(default_factory=Unlimited)
+    recorder: Recorder = field(default_factory=Unrecorded)
     titler: Titler | None = None
     """Where a model is there to entitle questions."""
     background: Background = field(default_factory=Background)
     metrics: Metrics = field(default_factory=Metrics)
     open: Callable[[], Awaitable[None]] = _nothing
     close: Callable[[], Awaitable[None]] = _nothing
+
+    @property
+    def default_model(self) -> str:
+        return self.default()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The models that can be asked something."""
+        routed = (route.model.name for route in self.dispatcher.fleet)
+        return tuple(dict.fromkeys((*self.answerers, *routed)))

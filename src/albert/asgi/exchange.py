@@ -93,12 +93,14 @@ class Reply:
 
     def __init__(self, send: Send) -> None:
         self._send = send
+        self.status = 0
+        """As it was told; 0 before."""
         self.started = False
         self.complete = False
         self._events = False
 
     async def start(self, status: int, headers: Iterable[Header], *, events: bool = False) -> None:
-        self.started, self._events = True, events
+        self.started, self.status, self._events = True, status, events
         await self._send(
             {"type": "http.response.start", "status": status, "headers": list(headers)}
         )

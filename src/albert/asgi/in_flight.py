@@ -7,35 +7,73 @@ from collections.abc import Coroutine
 
 from starlette.types import Receive
 
+_GRACE = 0.05
+"""Seconds of an answer before its reader is watched."""
+
 
 class InFlight:
     """The answers that a worker is writing."""
 
     def __init__(self) -> None:
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[object]] = set()
         self.draining = False
         """The service is about to stop: it is no longer ready for new readers."""
         self.stopping = False
         """The time given to open streams is over."""
 
     @property
-    def tasks(self) -> set[asyncio.Task[None]]:
+    def tasks(self) -> set[asyncio.Task[object]]:
         return set(self._tasks)
 
     async def run(self, work: Coroutine[object, object, None], receive: Receive) -> None:
-        """Run ``work`` while the reader stays; cancel it the moment the connection closes."""
-        task = asyncio.create_task(work)
+        """Run ``work`` while the reader stays; cancel it soon after the connection closes.
+
+        It runs in the caller's own task, and the connection is watched from
+        ``_GRACE`` on only: most answers are shorter, and a task costs more than a timer.
+        """
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 — for mypy: we are in a coroutine
+        watching = _Watching(task, receive)
         self._tasks.add(task)
         try:
-            await while_read(task, receive)
+            await work
+        except asyncio.CancelledError:
+            if not (watching.left or self.stopping):
+                raise
+            task.uncancel()
         finally:
             self._tasks.discard(task)
+            watching.stop()
 
     def stop(self) -> None:
         """End every open answer; each tells its reader why."""
         self.stopping = True
         for task in self._tasks:
             task.cancel()
+
+
+class _Watching:
+    """Cancels a task when its reader leaves, if it lasts long enough for that to matter."""
+
+    def __init__(self, task: asyncio.Task[object], receive: Receive) -> None:
+        self.left = False
+        self._task = task
+        self._receive = receive
+        self._watch: asyncio.Task[None] | None = None
+        self._timer = asyncio.get_running_loop().call_later(_GRACE, self._start)
+
+    def stop(self) -> None:
+        self._timer.cancel()
+        if self._watch is not None:
+            self._watch.cancel()
+
+    def _start(self) -> None:
+        self._watch = asyncio.create_task(self._wait())
+
+    async def _wait(self) -> None:
+        await _departure(self._receive)
+        self.left = True
+        self._task.cancel()
 
 
 async def while_read(task: asyncio.Task[None], receive: Receive) -> None:

@@ -76,12 +76,13 @@ async def serve(
     *,
     root_path: str = "",
     stop: asyncio.Event | None = None,
+    reload: Callable[[], None] | None = None,
 ) -> None:
     """Serve until SIGINT, SIGTERM or ``stop``; running answers have the
     policy's ``drain_seconds`` to end.
 
     ``ready`` is called once, with the address, when connections are accepted.
-    A second signal ends open streams at once. The caller's loop should be
+    A second signal ends open streams at once. SIGHUP calls ``reload``. The caller's loop should be
     uvloop's (``uvloop.run``).
 
     Raises:
@@ -103,22 +104,26 @@ async def serve(
         server = _Server(config, app, lambda: ready(address(listener)))
         await app.open()
         try:
-            with _until(server, stop or asyncio.Event()):
+            with _until(server, stop or asyncio.Event(), reload):
                 await server.serve(sockets=[listener])
         finally:
             await app.close()
 
 
 @contextmanager
-def _until(server: _Server, stop: asyncio.Event) -> Iterator[None]:
+def _until(
+    server: _Server, stop: asyncio.Event, reload: Callable[[], None] | None
+) -> Iterator[None]:
     """Stop ``server`` on a signal, or when ``stop`` is set."""
     loop = asyncio.get_running_loop()
-    signals = (signal.SIGINT, signal.SIGTERM)
-    caught = signals if threading.current_thread() is threading.main_thread() else ()
+    handlers = {signal.SIGINT: server.leave, signal.SIGTERM: server.leave}
+    if reload is not None:
+        handlers[signal.SIGHUP] = reload
+    caught = handlers if threading.current_thread() is threading.main_thread() else {}
     waiting = loop.create_task(stop.wait())
     waiting.add_done_callback(lambda task: None if task.cancelled() else server.leave())
-    for number in caught:
-        loop.add_signal_handler(number, server.leave)
+    for number, handle in caught.items():
+        loop.add_signal_handler(number, handle)
     try:
         yield
     finally:

@@ -48,6 +48,8 @@ class Sources:
 
     chunks: tuple[Chunk, ...]
     prompt: str = ""
+    model: str = ""
+    """Who answers, where it is not the model that was asked: that one is down."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from albert.api.background import Background
 from albert.api.database.engine import Database
 from albert.api.features.accounts.names import email_of, username_of
 from albert.api.features.accounts.passwords import hash_password
+from albert.api.features.models.changes import CHANNEL
 from albert.api.features.tokens.first_admin import FirstAdmin, ensure_first_admin
 from albert.api.features.tokens.gate import DatabaseGate
 from albert.api.keys import KEY_FILE, digest_of
 from albert.api.mail.drivers import mailer_of
 from albert.api.secrets import secret_key
-from albert.api.services import Policy, Services, SourceStatus, Status, Upstream
-from albert.bootstrap import Albert, Models
+from albert.api.services import Policy, Services, SourceStatus, Status
+from albert.bootstrap import Albert
+from albert.bootstrap.models import Models
 from albert.cli.console import say
 from albert.domain.errors import PasswordInvalid, SearchError, SettingInvalid
 from albert.index.contract import Coverage
@@ -20,6 +23,8 @@ from albert.index.contract import Coverage
 def services(one: Albert, models: Models, database: Database, key: str) -> Services:
     """Return what the API serves; the database is opened and closed with it."""
     secret = secret_key(one.settings, one.home.secrets)
+    background = Background()
+    database.listener.on(CHANNEL, lambda _: reload_later(models, background))
 
     async def warm() -> None:
         await database.open()
@@ -37,7 +42,7 @@ def services(one: Albert, models: Models, database: Database, key: str) -> Servi
 
     return Services(
         answerers=models.answerers,
-        default_model=models.default,
+        default=lambda: models.default,
         embedder=one.embedder,
         retriever=one.retriever,
         library=one.library,
@@ -47,14 +52,17 @@ def services(one: Albert, models: Models, database: Database, key: str) -> Servi
         mailer=mailer_of(one.settings, one.home.mail),
         secret=secret,
         policy=policy(one),
-        upstreams={
-            s.name: Upstream(base_url=s.base_url, model=s.model, key=s.key, extra=s.extra)
-            for s in models.served
-        },
+        dispatcher=models.dispatcher,
         titler=models.titler,
+        background=background,
         open=warm,
         close=close,
     )
+
+
+def reload_later(models: Models, background: Background) -> None:
+    """Read the routing table anew, in the background."""
+    background.start(models.try_reload(), optional=True)
 
 
 def policy(one: Albert) -> Policy:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Annotated
 
 import orjson
 import typer
 
+from albert.api.database.engine import Database
+from albert.api.features.models.changes import tell_reload
 from albert.cli.start import albert
 from albert.domain.errors import TableInvalid
 from albert.routing.reading import read
@@ -38,3 +41,22 @@ def check(
 def show_schema() -> None:
     """Écrit le schéma JSON de la table, pour les éditeurs qui complètent et vérifient."""
     typer.echo(orjson.dumps(schema(), option=orjson.OPT_INDENT_2).decode())
+
+
+@app.command("reload")
+def reload() -> None:
+    """Fait relire la table à tous les services et hôtes ; aucune réponse n'est coupée."""
+    one = albert()
+    if path := one.settings.routing_table:
+        read(Path(path))
+    with one.database() as postgres:
+        asyncio.run(_tell(postgres))
+    typer.echo("Les services relisent leur table de routage ; leurs journaux le disent.")
+
+
+async def _tell(postgres: str) -> None:
+    database = Database(postgres)
+    try:
+        await tell_reload(database)
+    finally:
+        await database.close()

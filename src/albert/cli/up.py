@@ -17,8 +17,9 @@ from albert.api.keys import ensure_key
 from albert.api.secrets import refuse_weak_secrets
 from albert.asgi.run import listen, serve
 from albert.assistant.phrases import french_date
-from albert.bootstrap import Albert, Models
-from albert.cli.assemble import complete, services
+from albert.bootstrap import Albert
+from albert.bootstrap.models import Models
+from albert.cli.assemble import complete, reload_later, services
 from albert.cli.console import say
 from albert.cli.learn import fetch_all, learn_corpus, learn_words, missing
 from albert.cli.start import albert
@@ -80,13 +81,15 @@ def _learn(one: Albert, whence: str | None) -> None:
 async def _serve(one: Albert, model: str, postgres: str) -> None:
     key, created = ensure_key(one.home.secrets)
     async with one.models(model) as models, _vectors(one):
-        app = create_app(services(one, models, Database(postgres), key))
+        served = services(one, models, Database(postgres), key)
+        app = create_app(served)
         await serve(
             app,
             one.settings.host,
             one.settings.port,
             lambda address: _welcome(one, models, address, key if created else ""),
             root_path=one.settings.root_path,
+            reload=lambda: reload_later(models, served.background),
         )
     say("Albert est arrêté.")
 

@@ -61,6 +61,18 @@ class Fleet:
         model = self._table.find(name)
         return self._routes[model.name] if model else None
 
+    def line(self, route: Route) -> Iterator[Route]:
+        """Yield the way to a model, then to those that answer in its place, in order."""
+        yield route
+        while substitute := self.find(route.model.fallback):
+            yield substitute
+            route = substitute
+
+    def falls_to(self, route: Route, name: str) -> bool:
+        """Whether ``name``, which is no model of the table, answers in the place of them all."""
+        *_, last = self.line(route)
+        return last.model.fallback == name
+
     def __iter__(self) -> Iterator[Route]:
         return iter(self._routes.values())
 

@@ -86,6 +86,11 @@ class Supervisor:
         """Call ``changed`` from now on, whenever an engine's state changes."""
         self._watchers.append(changed)
 
+    def leaving(self, models: Iterable[RoutedModel]) -> list[WatchedEngine]:
+        """Return the engines that ``reconcile`` would stop."""
+        wanted = {model.name: model for model in launched_here(models, self._drivers)}
+        return [one for name, one in self._engines.items() if not _same(one, wanted.get(name))]
+
     async def reconcile(self, models: Iterable[RoutedModel]) -> None:
         """Start what is new, stop what is gone, restart what changed or had failed.
 
@@ -94,7 +99,7 @@ class Supervisor:
         """
         wanted = {model.name: model for model in launched_here(models, self._drivers)}
         async with self._reconciling:
-            leaving = [e for n, e in self._engines.items() if not _same(e, wanted.get(n))]
+            leaving = self.leaving(wanted.values())
             await asyncio.gather(*(engine.stop() for engine in leaving))
             for engine in leaving:
                 del self._engines[engine.model.name]

@@ -18,7 +18,7 @@ from albert.api.features.tokens.gate import DatabaseGate
 from albert.api.features.tokens.tables import ApiToken
 from albert.api.keys import digest_of, new_key, opens
 from albert.api.mail.contract import Mail, Mailer
-from albert.api.services import Policy, Services, SourceStatus, Status, Upstream
+from albert.api.services import Policy, Services, SourceStatus, Status
 from albert.assistant.contract import EXTRACTIVE, Answerer
 from albert.domain.documents import Chunk, Hit, Section, Sheet, SheetId, SourceName
 from albert.domain.errors import Unauthenticated
@@ -26,6 +26,9 @@ from albert.index.contract import EVERYTHING, Coverage, Filter
 from albert.inference.contract import Vectors
 from albert.retrieval.contract import Ranking
 from albert.retrieval.library import Library
+from albert.routing.dispatch import Dispatcher
+from albert.routing.fleet import Fleet
+from albert.routing.table import RoutedModel, RoutingTable
 from albert.testing.answers import ScriptedAnswerer
 from albert.testing.library import ListLibrary
 
@@ -64,6 +67,35 @@ READY = Status(
     coverage=Coverage(chunks=10, sheets=5, passages_embedded=0, sheets_embedded=5),
     models=(EXTRACTIVE,),
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upstream:
+    """A model's server: ``base_url`` ends with ``/v1``, ``model`` is its name over there."""
+
+    base_url: str
+    model: str
+    key: str = ""
+
+
+def dispatcher_to(upstreams: Mapping[str, Upstream], **said: object) -> Dispatcher:
+    """Return what reaches these models; ``said`` is what else their entries say."""
+    table = {
+        name: RoutedModel.model_validate(
+            {
+                "name": name,
+                "driver": "openai",
+                "served_name": upstream.model,
+                "replicas": [
+                    {"host": upstream.base_url, "key_variable": "KEY" if upstream.key else ""}
+                ],
+                **said,
+            }
+        )
+        for name, upstream in upstreams.items()
+    }
+    keys = [upstream.key for upstream in upstreams.values()]
+    return Dispatcher(Fleet(RoutingTable(table), key_of=lambda _variable: max(keys)))
 
 
 class KeyGate:
@@ -132,12 +164,14 @@ def scripted(
     status: Status = READY,
     mailer: Mailer | None = None,
     policy: Policy = Policy(drain_seconds=1),
+    dispatcher: Dispatcher | None = None,
 ) -> Services:
     """Return services that open with ``KEY``; without answerers, extraction quotes ``PASSPORT``."""
     speaking = answerers or (ScriptedAnswerer(["Le passeport ", "coûte 86 €."], chunks=[PASSPORT]),)
+    to_models = dispatcher or dispatcher_to(upstreams or {})
     return Services(
         answerers={answerer.model: answerer for answerer in speaking},
-        default_model=EXTRACTIVE,
+        default=lambda: EXTRACTIVE,
         embedder=CountingEmbedder(),
         retriever=retriever or ListRetriever([PASSPORT]),
         library=library or ListLibrary([PASSPORT], [PASSPORT_SHEET]),
@@ -147,7 +181,9 @@ def scripted(
         mailer=mailer or Outbox(),
         secret="0123456789abcdef" * 2,
         policy=policy,
-        upstreams=upstreams or {},
+        dispatcher=to_models,
+        open=to_models.open,
+        close=to_models.close,
     )
 
 
@@ -155,7 +191,16 @@ def with_database(services: Services, uri: str) -> Services:
     """Return the same services on a real PostgreSQL, whose accounts have the keys."""
     database = Database(uri)
     gate = DatabaseGate(database, services.secret)
-    return replace(services, database=database, gate=gate, open=database.open, close=database.close)
+
+    async def open_both() -> None:
+        await database.open()
+        await services.open()
+
+    async def close_both() -> None:
+        await services.close()
+        await database.close()
+
+    return replace(services, database=database, gate=gate, open=open_both, close=close_both)
 
 
 async def enrol(

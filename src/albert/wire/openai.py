@@ -35,12 +35,16 @@ class Usage(TypedDict):
     total_tokens: int
 
 
+CardType = Literal["text-generation", "text-embeddings-inference", "text-classification"]
+
+
 class ModelCard(TypedDict):
     id: str
     object: Literal["model"]
     created: int
     owned_by: str
-    type: Literal["text-generation", "text-embeddings-inference"]
+    type: CardType
+    aliases: list[str]
 
 
 class ModelList(TypedDict):
@@ -86,9 +90,16 @@ def usage(prompt: int, completion: int) -> Usage:
 
 
 def model_card(
-    name: str, type_: Literal["text-generation", "text-embeddings-inference"] = "text-generation"
+    name: str, type_: CardType = "text-generation", aliases: Sequence[str] = ()
 ) -> ModelCard:
-    return {"id": name, "object": "model", "created": 0, "owned_by": "albert", "type": type_}
+    return {
+        "id": name,
+        "object": "model",
+        "created": 0,
+        "owned_by": "albert",
+        "type": type_,
+        "aliases": list(aliases),
+    }
 
 
 @dataclass(frozen=True, slots=True)

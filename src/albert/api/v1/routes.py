@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Awaitable, Callable
 
 from starlette.types import Receive, Scope, Send
 
 from albert.api.auth import require_member
+from albert.api.call import Call
 from albert.api.services import Services
 from albert.api.v1.chat import Chat
 from albert.api.v1.embeddings import Embeddings
+from albert.api.v1.metering import Metering
 from albert.api.v1.models import Models
-from albert.api.v1.passage import Passage
-from albert.asgi.exchange import ReaderLeft, Reply, Request, path_of, read_body
+from albert.api.v1.request import ModelRequest
+from albert.api.v1.routed import Routed
+from albert.asgi.exchange import ReaderLeft, Reply, path_of, read_body
 from albert.asgi.in_flight import InFlight
 from albert.asgi.problems import Problem, internal, problem_of, stopping
 from albert.domain.errors import AlbertError
 
 PREFIXES = ("/v1/", "/api/v1/")
 
-Handler = Callable[[Request, Reply], Awaitable[None]]
+Handler = Callable[[ModelRequest, Reply], Awaitable[None]]
 
 
 def is_ours(path: str) -> bool:
@@ -28,26 +32,36 @@ def is_ours(path: str) -> bool:
 
 
 class OpenAIRoutes:
-    def __init__(
-        self, services: Services, passage: Passage, in_flight: InFlight, clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, services: Services, in_flight: InFlight, clock: Callable[[], float]) -> None:
         self._gate = services.gate
         self._in_flight = in_flight
         self._models = Models(services)
+        metering = Metering(services.limiter, services.recorder)
+        embeddings = Embeddings(services.embedder)
         self._handlers: dict[str, tuple[str, Handler]] = {
             "models": ("GET", self._models.every),
-            "chat/completions": ("POST", Chat(services, passage, clock)),
-            "embeddings": ("POST", Embeddings(services.embedder)),
+            "chat/completions": ("POST", Chat(services, metering, clock)),
+            "completions": ("POST", Routed("completions", services, metering)),
+            "embeddings": ("POST", Routed("embeddings", services, metering, local=embeddings)),
+            "rerank": ("POST", Routed("rerank", services, metering)),
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         reply = Reply(send)
         try:
-            await require_member(scope, self._gate)
+            principal = await require_member(scope, self._gate)
             if self._in_flight.draining:
                 raise stopping()
-            handler = self._handler(path_of(scope), scope["method"])
-            request = Request(request_id, await read_body(receive))
+            name, handler = self._handler(path_of(scope), scope["method"])
+            call = Call(
+                request_id=request_id,
+                principal=principal,
+                model="",
+                operation=name,
+                started=time.perf_counter(),
+            )
+            body = await read_body(receive)
+            request = ModelRequest(request_id, body, call=call, query=scope["query_string"])
         except Problem as problem:
             await reply.fail(problem)
         except AlbertError as error:
@@ -57,7 +71,7 @@ class OpenAIRoutes:
         else:
             await self._in_flight.run(self._answer(handler, request, reply), receive)
 
-    async def _answer(self, handler: Handler, request: Request, reply: Reply) -> None:
+    async def _answer(self, handler: Handler, request: ModelRequest, reply: Reply) -> None:
         """Answer, whatever happens: a defect or the end of the service is told too."""
         try:
             await handler(request, reply)
@@ -69,7 +83,7 @@ class OpenAIRoutes:
             if not reply.complete:
                 await reply.fail(stopping() if self._in_flight.stopping else internal())
 
-    def _handler(self, path: str, method: str) -> Handler:
+    def _handler(self, path: str, method: str) -> tuple[str, Handler]:
         name = next(path.removeprefix(prefix) for prefix in PREFIXES if path.startswith(prefix))
         expected: str
         handler: Handler
@@ -89,4 +103,4 @@ class OpenAIRoutes:
             )
             problem.headers = ((b"allow", expected.encode()),)
             raise problem
-        return handler
+        return name, handler

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
+from albert.api.call import Call
 from albert.api.provenance import provenance
 from albert.api.v1.asked import Asked
+from albert.api.v1.relay import FALLBACK
 from albert.asgi.exchange import STREAM_HEADERS, WRITTEN_BY, Reply
 from albert.assistant.closing import closing
 from albert.assistant.contract import Answerer, Event, Finish, Piece, Question, Sources
@@ -20,12 +23,18 @@ class Telling:
     """One answer being told."""
 
     def __init__(
-        self, answerer: Answerer, asked: Asked, counter: Embedder, completion: Completion
+        self,
+        answerer: Answerer,
+        asked: Asked,
+        counter: Embedder,
+        completion: Completion,
+        call: Call,
     ) -> None:
         self._answerer = answerer
         self._asked = asked
         self._counter = counter
         self._completion = completion
+        self._call = call
         self._found: tuple[Chunk, ...] = ()
         self._said: list[str] = []
         self._finish: Finish | None = None
@@ -37,7 +46,7 @@ class Telling:
         payload = self._completion.whole(
             "".join(self._said), await self._spent(), self._provenance()
         )
-        await reply.json(payload, headers=(WRITTEN_BY,))
+        await reply.json(payload, headers=(WRITTEN_BY, *self._call.headers))
 
     async def stream(self, reply: Reply) -> None:
         """Send the answer as it comes.
@@ -51,21 +60,30 @@ class Telling:
                     await self._open(reply)
                     await reply.write(self._completion.piece(event.text))
         last = self._completion.finish(self._provenance())
+        cost = await self._spent()
         if self._asked.counted:
-            last += self._completion.usage(await self._spent())
+            last += self._completion.usage(cost)
         await self._open(reply)
         await reply.end(last + DONE)
 
     async def _open(self, reply: Reply) -> None:
         if not reply.started:
-            await reply.start(200, (*STREAM_HEADERS, WRITTEN_BY), events=True)
+            headers = (*STREAM_HEADERS, WRITTEN_BY, *self._call.headers)
+            await reply.start(200, headers, events=True)
             await reply.write(self._completion.opening())
 
     def _hear(self, event: Event) -> None:
         match event:
             case Sources(chunks):
                 self._found = chunks
+                if event.model:
+                    self._call.answered_by = event.model
+                    self._call.headers = (
+                        *self._call.headers,
+                        (FALLBACK, event.model.encode()),
+                    )
             case Piece(text):
+                self._call.first = self._call.first or time.perf_counter()
                 self._said.append(text)
             case Finish():
                 self._finish = event
@@ -85,7 +103,9 @@ class Telling:
         heard = "\n".join(_heard(self._asked.question))
         count = self._counter.token_count
         prompt = await asyncio.to_thread(count, heard)
-        return usage(prompt, await asyncio.to_thread(count, "".join(self._said)))
+        completion = await asyncio.to_thread(count, "".join(self._said))
+        self._call.prompt_tokens, self._call.completion_tokens = prompt, completion
+        return usage(prompt, completion)
 
 
 def _heard(question: Question) -> list[str]:

@@ -11,23 +11,29 @@ from albert.api.features.models.schemas import ModelDescription, PromptMode
 from albert.api.v1.models import Models
 from albert.assistant.contract import EXTRACTIVE
 from albert.prompt.modes import built_in_modes
+from albert.wire.openai import ModelCard
 
 private = APIRouter(prefix="/api/v2", tags=["Modèles"], responses=refusals(401, 403, 500, 503))
 
 
 @private.get("/models", summary="Les modèles offerts, avec leurs modes de prompt")
-def read_models(_caller: Member, services: Served) -> dict[str, ModelDescription]:
-    prompted = {*services.answerers, *services.upstreams} - {EXTRACTIVE}
+def read_models(caller: Member, services: Served) -> dict[str, ModelDescription]:
     return {
         name: ModelDescription(
             model=name,
             type=card["type"],
             owned_by=card["owned_by"],
             default=name == services.default_model,
-            prompts=list(_modes()) if name in prompted else [],
+            prompts=list(_modes())
+            if card["type"] == "text-generation" and name != EXTRACTIVE
+            else [],
         )
-        for name, card in Models(services).cards().items()
+        for name, card in Models(services).cards(caller).items()
     }
+
+
+def _writes(card: ModelCard) -> bool:
+    return card["type"] == "text-generation" and card["id"] != EXTRACTIVE
 
 
 @cache

@@ -18,7 +18,7 @@ class ModelDescription(BaseModel):
     """Un modèle offert."""
 
     model: str
-    type: Literal["text-generation", "text-embeddings-inference"]
+    type: Literal["text-generation", "text-embeddings-inference", "text-classification"]
     owned_by: str
     default: bool = Field(description="Celui qui répond quand la demande n'en nomme aucun")
     prompts: list[PromptMode] = Field(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import orjson
 
-from albert.domain.errors import InferenceError, ModelNotFound, ModelOverloaded, ModelUnreachable
+from albert.domain.errors import InferenceError, ModelNotFound, ModelOverloaded
 
 _OVERFLOWS = {"exceed_context_size_error", "context_length_exceeded"}
 """llama.cpp's ``type`` and OpenAI's ``code`` for a prompt longer than the window."""
@@ -15,20 +15,15 @@ _TOO_LONG = (
     "La demande dépasse ce que ce modèle peut lire : "
     "posez une question plus courte ou commencez une nouvelle conversation."
 )
-_KEY = "Le service du modèle refuse notre clé : vérifiez ALBERT_MODEL_KEY."
 _NO_MODEL = (
-    "Le service du modèle n'offre pas {model!r} : vérifiez ALBERT_MODEL et ALBERT_MODEL_URL."
-)
-_GATEWAY = "Le modèle ne répond pas derrière son mandataire : réessayez dans un instant."
-_ELSEWHERE = (
-    "Le service du modèle renvoie vers une autre adresse, ce qu'Albert ne suit pas : "
-    "mettez la bonne dans ALBERT_MODEL_URL."
+    "Le service du modèle n'offre pas {model!r} : vérifiez served_name dans la table de routage, "
+    "ou ALBERT_MODEL."
 )
 _REFUSED = "Le service du modèle refuse la demande (erreur {status}) : consultez son journal."
 _BROKEN = "Le service du modèle est en panne (erreur {status}) : consultez son journal."
 _NO_STREAM = (
     "Le service du modèle ne répond pas en flux d'événements : "
-    "vérifiez que ALBERT_MODEL_URL est une adresse compatible OpenAI."
+    "vérifiez que son adresse est compatible OpenAI."
 )
 
 
@@ -37,13 +32,9 @@ def _inference(sentence: str) -> Callable[[int, str], InferenceError]:
 
 
 _MEANINGS: tuple[tuple[range, Callable[[int, str], InferenceError]], ...] = (
-    (range(401, 402), _inference(_KEY)),
-    (range(403, 404), _inference(_KEY)),
     (range(404, 405), lambda _status, model: ModelNotFound(_NO_MODEL.format(model=model))),
     (range(429, 430), lambda _status, _model: ModelOverloaded()),
     (range(503, 504), lambda _status, _model: ModelOverloaded()),
-    (range(502, 505), lambda _status, _model: ModelUnreachable(_GATEWAY)),
-    (range(300, 400), _inference(_ELSEWHERE)),
     (range(400, 500), _inference(_REFUSED)),
     (range(500, 600), _inference(_BROKEN)),
 )

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
-from dataclasses import dataclass, field
+from contextlib import asynccontextmanager, closing, contextmanager
 from functools import cached_property
 from pathlib import Path
 
-import aiohttp
-
 from albert import __version__
-from albert.assistant.contract import EXTRACTIVE, Answerer
+from albert.assistant.contract import Answerer
 from albert.assistant.extractive import ExtractiveAnswerer
 from albert.assistant.generative import ModelAnswerer
 from albert.assistant.guarded import GuardedAnswerer
 from albert.assistant.scope import LearnedScope, Scope
-from albert.assistant.titles import ModelTitler, Titler
+from albert.assistant.titles import ModelTitler, Titler, title_of
+from albert.bootstrap.answerers import TableAnswerers
+from albert.bootstrap.models import Models, name_of, table_of
 from albert.corpus.current import Corpus
 from albert.corpus.store import CorpusStore
 from albert.domain.documents import ANSWERING, SourceName
-from albert.domain.errors import HomeError, HomeTooNew, SettingInvalid
+from albert.domain.errors import HomeError, HomeTooNew
 from albert.domain.mishaps import mishap
 from albert.guard.followed import FollowedWhitelist
 from albert.guard.learning import learn
@@ -28,20 +27,26 @@ from albert.guard.stream import AddressGuard
 from albert.guard.whitelist import Whitelist
 from albert.index.engines.embedded import EmbeddedEngine
 from albert.inference.e5 import E5Embedder
-from albert.inference.openai_compatible import OpenAIChatModel
 from albert.lexicon.lexicon import Lexicon
 from albert.lexicon.lexicon import load as load_lexicon
 from albert.prompt.templated import TemplatePrompter
 from albert.retrieval.hybrid import HybridRetriever
 from albert.retrieval.library import CorpusLibrary
-from albert.routing.table import Engine, RoutedModel
+from albert.routing.chat_model import RoutedChatModel
+from albert.routing.dispatch import Dispatcher
+from albert.routing.fleet import Fleet
+from albert.routing.replica import Endpoint
+from albert.routing.table import DriverName, RoutedModel, RoutingTable
 from albert.serving.embedded_postgres import EmbeddedPostgres
+from albert.serving.engines.contract import Driver
 from albert.serving.engines.llama_cpp import LlamaCppDriver
-from albert.serving.gguf import examine
 from albert.serving.patience import Patience
 from albert.serving.supervisor import Supervisor
 from albert.serving.weights import located
 from albert.settings import Home, Settings, environment
+
+DRIVERS: Mapping[DriverName, Driver] = {"llama.cpp": LlamaCppDriver()}
+"""What launches engines."""
 
 FORMAT = 1
 """Of the data folder; a folder of a later format is left alone."""
@@ -71,30 +76,6 @@ def open_home(settings: Settings) -> Home:
     if int(found) > FORMAT:
         raise HomeTooNew
     return home
-
-
-@dataclass(frozen=True, slots=True)
-class Served:
-    """Where a language model answers in OpenAI's form; ``window`` in tokens."""
-
-    name: str
-    base_url: str
-    model: str
-    key: str = field(repr=False)
-    window: int
-    extra: Mapping[str, object] = field(default_factory=dict)
-    """What each request must say besides, for this engine."""
-
-
-@dataclass(frozen=True, slots=True)
-class Models:
-    """All that answers, by name, which of them answers by default, and the models behind."""
-
-    answerers: Mapping[str, Answerer]
-    default: str
-    served: tuple[Served, ...]
-    titler: Titler | None = None
-    """Entitles a question, where a language model is there to do it."""
 
 
 class Albert:
@@ -181,85 +162,94 @@ class Albert:
         return ANSWERING
 
     def check_model(self, name: str = "") -> None:
-        """See at once whether the model of the settings, or ``name``, can be served.
+        """See at once whether the table, and the model of the settings, or ``name``, can be served.
 
         Raises:
-            ModelFileInvalid: the file is no model.
-            SettingInvalid: a name, and no address where it is served.
+            TableInvalid, ModelFileInvalid, SettingInvalid
         """
-        wanted = name or self.settings.model
-        if wanted in ("", EXTRACTIVE) or self._elsewhere(wanted):
-            return
-        if Path(wanted).suffix != ".gguf" and not Path(wanted).exists():
-            raise SettingInvalid(
-                f"Le modèle « {wanted} » n'est pas un fichier .gguf : donnez-en un, ou dites "
-                "dans ALBERT_MODEL_URL à quelle adresse il est servi."
-            )
-        examine(Path(wanted))
-
-    def _elsewhere(self, wanted: str) -> bool:
-        """Whether a model is served at the address of the settings."""
-        return bool(self.settings.model_url) and Path(wanted).suffix != ".gguf"
+        table_of(self.settings, name)
 
     @asynccontextmanager
     async def models(self, name: str = "") -> AsyncIterator[Models]:
-        """Start the language model of the settings, or ``name``, and give all that answers.
+        """Launch the engines of this machine, and give all that answers.
 
-        ``name`` is a GGUF file, or a model served at the address of the settings;
-        without any, and for ``"albert-extractif"``, extraction answers alone.
+        ``name`` is a model of the table, a GGUF file, or a model served at the address of
+        the settings. The engine of a file is waited for; those of the table start meanwhile.
 
         Raises:
-            ModelFileInvalid, InferenceError, SettingInvalid: the model cannot be started.
+            TableInvalid, ModelFileInvalid, InferenceError, SettingInvalid: one cannot be started.
         """
-        self.check_model(name)
-        extractive = self.extractive()
-        wanted = name or self.settings.model
-        async with AsyncExitStack() as stack:
-            if wanted in ("", EXTRACTIVE):
-                yield Models({EXTRACTIVE: extractive}, EXTRACTIVE, ())
-                return
-            self.whitelist.current()  # a mistake in the operator's list stops the start
-            served = await self._served(wanted, stack)
-            session = await stack.enter_async_context(aiohttp.ClientSession())
-            chat = OpenAIChatModel(
-                served.base_url,
-                served.model,
-                key=served.key,
-                window=served.window,
-                session=session,
-                extra=served.extra,
-            )
-            answerer = ModelAnswerer(
-                self.retriever, TemplatePrompter(), chat, newest=self.corpus.newest
-            )
-            guarded = GuardedAnswerer(answerer, AddressGuard(self.whitelist.current))
-            yield Models(
-                {served.name: guarded, EXTRACTIVE: extractive},
-                served.name,
-                (served,),
-                ModelTitler(chat).title,
-            )
 
-    async def _served(self, wanted: str, stack: AsyncExitStack) -> Served:
-        settings = self.settings
-        path = Path(wanted)
-        if self._elsewhere(wanted):
-            key = settings.model_key.get_secret_value()
-            return Served(wanted, settings.model_url, wanted, key, settings.model_window)
-        model = RoutedModel(
-            name=path.stem,
-            driver="llama.cpp",
-            file=wanted,
-            engine=Engine(context=settings.model_window, threads=2),
+        def read() -> RoutingTable:
+            return table_of(self.settings, name)
+
+        table, named = read(), name_of(self.settings, name)
+        if len(table):
+            self.whitelist.current()  # a mistake in the operator's list stops the start
+        alone = not self.settings.routing_table
+        patience = Patience(start=180.0, attempts=1) if alone else Patience()
+        async with self.supervisor(patience) as supervisor:
+            await (supervisor.start(table) if alone else supervisor.reconcile(table))
+            fleet = self.fleet(table, supervisor.engines)
+            dispatcher = Dispatcher(fleet)
+            await dispatcher.open()
+            try:
+                answerers = TableAnswerers(
+                    fleet, lambda model: self._answerer(dispatcher, model), self.extractive()
+                )
+                yield Models(
+                    answerers=answerers,
+                    dispatcher=dispatcher,
+                    named=named,
+                    titler=self._titler(dispatcher),
+                    supervisor=supervisor,
+                    table=read,
+                )
+            finally:
+                await dispatcher.close()
+
+    def fleet(self, table: RoutingTable, engines: Mapping[str, Endpoint]) -> Fleet:
+        """Return the table alive; ``engines`` are those that this process launched.
+
+        Raises:
+            TableInvalid: a key's variable is not set.
+        """
+        return Fleet(
+            table,
+            key_of=self._key,
+            launched=engines.get,
+            extras={name: driver.request_extra for name, driver in DRIVERS.items()},
         )
-        supervisor = self.supervisor(Patience(start=180.0, attempts=1))
-        await stack.enter_async_context(supervisor)
-        await supervisor.start([model])
-        engine = supervisor.engines[model.name]
-        return Served(
-            *(model.name, engine.base_url, model.upstream_name, engine.key),
-            *(engine.window, engine.request_extra),
+
+    def _key(self, variable: str) -> str:
+        if variable == "ALBERT_MODEL_KEY":
+            return self.settings.model_key.get_secret_value()
+        return environment().get(variable, "")
+
+    def _chat(self, dispatcher: Dispatcher, model: str) -> RoutedChatModel:
+        return RoutedChatModel(dispatcher, model, window=self.settings.model_window)
+
+    def _answerer(self, dispatcher: Dispatcher, model: str) -> Answerer:
+        answerer = ModelAnswerer(
+            self.retriever,
+            TemplatePrompter(),
+            self._chat(dispatcher, model),
+            newest=self.corpus.newest,
         )
+        return GuardedAnswerer(answerer, AddressGuard(self.whitelist.current))
+
+    def _titler(self, dispatcher: Dispatcher) -> Titler:
+        """Return what entitles questions: the first language model of the table, if any."""
+
+        async def title(question: str) -> str:
+            first = next(
+                (r.model.name for r in dispatcher.fleet if r.model.type == "text-generation"), ""
+            )
+            if not first:
+                return title_of(question)
+            return await ModelTitler(self._chat(dispatcher, first)).title(question)
+
+        return title
 
     def weights(self, model: RoutedModel) -> Path:
         """Return where the weights of ``model`` lie: a file, or the folder of its repository.
@@ -273,7 +263,7 @@ class Albert:
     def supervisor(self, patience: Patience = Patience()) -> Supervisor:
         """Return what launches the engines of a table on this machine."""
         return Supervisor(
-            {"llama.cpp": LlamaCppDriver()},
+            DRIVERS,
             weights=self.weights,
             logs=self.home.logs / "engines",
             environment=environment(),

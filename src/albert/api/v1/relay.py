@@ -1,0 +1,244 @@
+"""A call passed to a model's own server, and its answer passed back, byte for byte."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from zlib import crc32
+
+import orjson
+
+from albert.api.call import Call
+from albert.api.v1.request import ModelRequest
+from albert.api.v1.told import StreamReading, spent
+from albert.asgi.exchange import JSON, STREAM_HEADERS, WRITTEN_BY, Header, Reply
+from albert.asgi.fields import Fields
+from albert.asgi.problems import SERVER, Problem
+from albert.domain.errors import ModelDown, ModelForbidden, ModelUnfit
+from albert.routing.answer import Answer
+from albert.routing.dispatch import Dispatcher
+from albert.routing.route import Route
+from albert.routing.sending import Sending
+from albert.routing.table import ModelType
+
+# RFC 9110, section 7.6.1: of the connection, not of the answer
+_HOP_BY_HOP = frozenset(
+    (
+        *(b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization"),
+        *(b"te", b"trailer", b"trailers", b"transfer-encoding", b"upgrade"),
+    )
+)
+_OURS = frozenset(
+    (
+        *(b"server", b"date", b"set-cookie", b"x-request-id", b"alt-svc"),
+        *(b"strict-transport-security", b"content-length", b"access-control-allow-origin"),
+    )
+)
+_DROPPED = _HOP_BY_HOP | _OURS
+FALLBACK = b"x-albert-fallback"
+"""Names the model that answered in the place of one whose replicas are all down."""
+
+_SERVES: Mapping[str, ModelType] = {
+    "chat/completions": "text-generation",
+    "completions": "text-generation",
+    "embeddings": "embeddings",
+    "rerank": "rerank",
+}
+_DOES: Mapping[ModelType, str] = {
+    "text-generation": "écrit du texte (chat/completions, completions, responses)",
+    "embeddings": "calcule des vecteurs (embeddings)",
+    "rerank": "classe des passages (rerank)",
+}
+_UNSAID = 1024
+"""Tokens that an answer is expected to have at most, where nothing says it: for limits."""
+_BYTES_A_TOKEN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Passing:
+    """What is passed on: ``fields`` are those of the request's body."""
+
+    request: ModelRequest
+    fields: Fields
+    operation: str
+
+    @property
+    def stream(self) -> bool:
+        return self.fields.get("stream") is True
+
+    def body(self, route: Route) -> bytes:
+        """Return the request as this model's engine must hear it."""
+        if not self.stream:
+            if self.fields.get("model") == route.model.upstream_name:
+                return self.request.body
+            return orjson.dumps({**self.fields, "model": route.model.upstream_name})
+        options = self.fields.get("stream_options")
+        said = options if isinstance(options, dict) else {}
+        return orjson.dumps(
+            {
+                **self.fields,
+                **route.extra,
+                "model": route.model.upstream_name,
+                "stream_options": {**said, "include_usage": True},
+            }
+        )
+
+    @property
+    def asks_usage(self) -> bool:
+        options = self.fields.get("stream_options")
+        return isinstance(options, dict) and options.get("include_usage") is True
+
+    def affinity(self, route: Route) -> str:
+        """Name the conversation: its first words are what a replica's cache may know."""
+        if len(route.replicas) < 2:
+            return ""
+        if isinstance(named := self.fields.get("prompt_cache_key"), str):
+            return named
+        told = self.fields.get("messages") or self.fields.get("prompt")
+        first = told[:2] if isinstance(told, list) else str(told)[:256]
+        return f"{self.request.call.principal.user_id}/{crc32(repr(first).encode())}"
+
+
+class Relay:
+    """Passes requests to the models of the table."""
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._dispatcher = dispatcher
+
+    async def __call__(self, route: Route, passing: Passing, reply: Reply) -> None:
+        """Send the request on, and its answer back as it comes.
+
+        Cancelling closes the connection to the model, which stops there too.
+
+        Raises:
+            ModelDown: so are all who answer in its place; nothing was told.
+            InferenceError: what the last replica did.
+            Problem: the engine broke off.
+        """
+        down: ModelDown | None = None
+        for substitute in self._dispatcher.fleet.line(route):
+            try:
+                await self._pass(substitute, passing, reply)
+            except ModelDown as error:
+                down = down or error
+            else:
+                return
+        if down is not None:
+            raise down
+
+    async def _pass(self, route: Route, passing: Passing, reply: Reply) -> None:
+        call = passing.request.call
+        sending = self._dispatcher.send(
+            route,
+            passing.operation,
+            passing.body(route),
+            stream=passing.stream,
+            headers={"x-request-id": passing.request.id},
+            affinity=passing.affinity(route),
+        )
+        try:
+            async with sending as answer:
+                call.first = time.perf_counter()
+                if route.model.name != call.model:
+                    call.answered_by = route.model.name
+                    call.headers = (*call.headers, (FALLBACK, route.model.name.encode()))
+                if answer.response is None:
+                    spent(call, answer.value)
+                    await _whole(answer, call, reply)
+                else:
+                    await _stream(sending, answer, passing, reply)
+        finally:
+            call.attempts += len(sending.tried)
+            call.queued += sending.queued
+            if sending.replica is not None:
+                call.replica = sending.replica.endpoint.base_url
+
+
+def prepare(route: Route, passing: Passing) -> None:
+    """See that the model is for this account and does what is asked; tell the call of it.
+
+    Raises:
+        ModelForbidden, ModelUnfit
+    """
+    call = passing.request.call
+    call.model, call.stream = route.model.name, passing.stream
+    call.reserved = reserved(passing.request.body, passing.fields)
+    check_access(route, call)
+    if route.model.type != _SERVES[passing.operation]:
+        does = _DOES[route.model.type]
+        raise ModelUnfit(f"Le modèle « {route.model.name} » {does} : choisissez-en un autre.")
+
+
+def check_access(route: Route, call: Call) -> None:
+    """See that the model is for this account.
+
+    Raises:
+        ModelForbidden
+    """
+    if not call.principal.is_admin and "member" not in route.model.access:
+        raise ModelForbidden(
+            f"Le modèle « {route.model.name} » est réservé aux administrateurs : "
+            "demandez-leur, ou choisissez-en un autre."
+        )
+
+
+def reserved(body: bytes, fields: Fields) -> int:
+    """Return the tokens that a call may cost: those of its prompt, about, and of its answer."""
+    said = fields.get("max_completion_tokens") or fields.get("max_tokens")
+    return len(body) // _BYTES_A_TOKEN + (said if isinstance(said, int) and said > 0 else _UNSAID)
+
+
+async def _whole(answer: Answer, call: Call, reply: Reply) -> None:
+    length = (b"content-length", str(len(answer.body)).encode())
+    await reply.start(answer.status, [*_kept(answer), length, *call.headers])
+    await reply.end(answer.body)
+
+
+async def _stream(sending: Sending, answer: Answer, passing: Passing, reply: Reply) -> None:
+    call = passing.request.call
+    reading = StreamReading(call, asked=passing.asks_usage)
+    started = False
+    async with aclosing(sending.pieces()) as pieces:
+        async for data in pieces:
+            try:
+                told = reading.feed(data)
+            except ValueError:
+                raise _cut() from None
+            if not started:
+                started = True
+                headers = [*STREAM_HEADERS, *_kept(answer), WRITTEN_BY, *call.headers]
+                await reply.start(answer.status, headers, events=True)
+            if told:
+                await reply.write(told)
+    rest = reading.end()
+    if not reading.done:
+        await reply.write(rest)
+        raise _cut()
+    await reply.end(rest)
+
+
+def _cut() -> Problem:
+    return Problem(
+        502,
+        "La réponse du modèle s'est interrompue : réessayez.",
+        type_=SERVER,
+        code="model_unreachable",
+    )
+
+
+def _kept(answer: Answer) -> list[Header]:
+    """Return the engine's headers that are the answer's own."""
+    streamed = answer.response is not None
+    kept: list[Header] = []
+    typed = False
+    for name, value in answer.headers:
+        key = name.lower()
+        if key in _DROPPED or (streamed and key in (b"content-type", b"cache-control")):
+            continue
+        typed = typed or key == JSON[0]
+        kept.append((key, value))
+    if streamed:
+        return kept
+    return [*kept, WRITTEN_BY] if typed else [*kept, JSON, WRITTEN_BY]

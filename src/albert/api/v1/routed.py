@@ -1,0 +1,49 @@
+"""Operations that a model of the table does, or else this process."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from albert.api.services import Services
+from albert.api.v1.metering import Metering
+from albert.api.v1.relay import Passing, Relay, prepare
+from albert.api.v1.request import ModelRequest
+from albert.asgi import fields as read
+from albert.asgi.exchange import Reply
+from albert.asgi.problems import model_not_found
+
+Local = Callable[[ModelRequest, Reply], Awaitable[None]]
+
+
+class Routed:
+    """One operation; ``local`` answers for the models that are not of the table."""
+
+    def __init__(
+        self,
+        operation: str,
+        services: Services,
+        metering: Metering,
+        *,
+        local: Local | None = None,
+    ) -> None:
+        self._operation = operation
+        self._services = services
+        self._metering = metering
+        self._relay = Relay(services.dispatcher)
+        self._local = local
+
+    async def __call__(self, request: ModelRequest, reply: Reply) -> None:
+        fields = read.json_object(request.body)
+        name = read.text(fields, "model") or ""
+        route = self._services.dispatcher.fleet.find(name)
+        if route is not None:
+            passing = Passing(request, fields, self._operation)
+            prepare(route, passing)
+            async with self._metering.of(request.call, reply):
+                await self._relay(route, passing, reply)
+        elif self._local is not None:
+            request.call.model = self._services.embedder.model
+            async with self._metering.of(request.call, reply):
+                await self._local(request, reply)
+        else:
+            raise model_not_found(name, self._services.names)

@@ -1,0 +1,137 @@
+"""The models: the table of the settings, the engines of this machine, and the way to all."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from albert.assistant.contract import EXTRACTIVE, Answerer
+from albert.assistant.titles import Titler
+from albert.domain.errors import AlbertError, SettingInvalid
+from albert.routing.dispatch import Dispatcher
+from albert.routing.reading import read
+from albert.routing.replica import LiveReplica
+from albert.routing.table import Engine, Replica, RoutedModel, RoutingTable
+from albert.serving.gguf import examine
+from albert.serving.supervisor import Supervisor
+from albert.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+_LEAVING_SECONDS = 300.0
+"""What answers have to end on an engine that a reload stops."""
+_STEP = 0.1
+
+
+@dataclass(kw_only=True)
+class Models:
+    """All that answers: from the sheets by name (``answerers``), or as it is (``dispatcher``)."""
+
+    answerers: Mapping[str, Answerer]
+    dispatcher: Dispatcher
+    named: str = ""
+    """The model that the settings name, which answers by default where it is there."""
+    titler: Titler | None = None
+    supervisor: Supervisor | None = None
+    """Of the engines of this machine."""
+    table: Callable[[], RoutingTable] = field(default=lambda: RoutingTable({}))
+    """Reads the table anew."""
+    _reloading: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def default(self) -> str:
+        """The model that answers whoever names none: extraction where there is no other."""
+        return self.named if self.named in self.answerers else next(iter(self.answerers))
+
+    async def reload(self) -> None:
+        """Follow the table as it is now; no answer that has begun is cut.
+
+        Raises:
+            TableInvalid, SettingInvalid, ModelFileInvalid: it is wrong; nothing has changed then.
+        """
+        async with self._reloading:
+            table = await asyncio.to_thread(self.table)
+            fleet = self.dispatcher.fleet
+            if self.supervisor is not None:
+                leaving = {id(engine) for engine in self.supervisor.leaving(table)}
+                await _empty([r for _, r in fleet.replicas() if id(r.endpoint) in leaving])
+                await self.supervisor.reconcile(table)
+            fleet.reload(table)
+            _log.info("routing table read", extra={"action": "table_read", "models": len(table)})
+
+    async def try_reload(self) -> None:
+        """Reload; a table that is wrong is told to the log, and the one before stays."""
+        try:
+            await self.reload()
+        except AlbertError as error:
+            _log.error("routing table refused: %s", error, extra={"action": "table_refused"})
+
+
+async def _empty(replicas: list[LiveReplica]) -> None:
+    """Give them nothing more, and wait until they have ended what they began."""
+    for replica in replicas:
+        replica.draining = True
+    waited = 0.0
+    while any(replica.in_flight for replica in replicas) and waited < _LEAVING_SECONDS:
+        await asyncio.sleep(_STEP)
+        waited += _STEP
+
+
+def table_of(settings: Settings, name: str = "") -> RoutingTable:
+    """Return the table of the settings, and in it the model that they, or ``name``, name.
+
+    Raises:
+        TableInvalid: the file is wrong.
+        SettingInvalid: a name that is neither of the table nor of a file, and no address.
+        ModelFileInvalid: the file is no model.
+    """
+    path = settings.routing_table
+    models = {model.name: model for model in (read(Path(path)) if path else ())}
+    wanted = name or settings.model
+    table = RoutingTable(models)
+    if wanted not in ("", EXTRACTIVE) and table.find(wanted) is None:
+        own = _own(settings, wanted)
+        table = RoutingTable({own.name: own, **models})
+    return table
+
+
+def name_of(settings: Settings, name: str = "") -> str:
+    """Return the name under which the table knows the model of the settings; may be empty."""
+    wanted = name or settings.model
+    return Path(wanted).stem if wanted.endswith(".gguf") else wanted
+
+
+def _own(settings: Settings, wanted: str) -> RoutedModel:
+    """Return an entry for the model that the settings alone tell of."""
+    path = Path(wanted).expanduser()
+    if settings.model_url and path.suffix != ".gguf":
+        if not settings.model_url.startswith(("http://", "https://")):
+            raise SettingInvalid(
+                "ALBERT_MODEL_URL doit commencer par http:// ou https:// : corrigez-la."
+            )
+        return RoutedModel(
+            name=wanted,
+            driver="openai",
+            replicas=(
+                Replica(
+                    host=settings.model_url,
+                    key_variable="ALBERT_MODEL_KEY" if settings.model_key else "",
+                ),
+            ),
+            engine=Engine(context=settings.model_window),
+        )
+    if path.suffix != ".gguf" and not path.exists():
+        raise SettingInvalid(
+            f"Le modèle « {wanted} » n'est ni dans la table de routage, ni un fichier .gguf : "
+            "corrigez ALBERT_MODEL, ou dites dans ALBERT_MODEL_URL à quelle adresse il est servi."
+        )
+    examine(path)
+    return RoutedModel(
+        name=path.stem,
+        driver="llama.cpp",
+        file=str(path.absolute()),
+        engine=Engine(context=settings.model_window, threads=2),
+    )
