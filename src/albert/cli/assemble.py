@@ -16,6 +16,7 @@ from albert.api.services import Policy, Services, SourceStatus, Status
 from albert.bootstrap import Albert
 from albert.bootstrap.models import Models
 from albert.cli.console import say
+from albert.cli.observe import watching
 from albert.domain.errors import PasswordInvalid, SearchError, SettingInvalid
 from albert.index.contract import Coverage
 
@@ -24,6 +25,8 @@ def services(one: Albert, models: Models, database: Database, key: str) -> Servi
     """Return what the API serves; the database is opened and closed with it."""
     secret = secret_key(one.settings, one.home.secrets)
     background = Background()
+    gate = DatabaseGate(database, secret)
+    watched = watching(one.settings, gate, models.dispatcher.fleet)
     database.listener.on(CHANNEL, lambda _: reload_later(models, background))
 
     async def warm() -> None:
@@ -39,6 +42,7 @@ def services(one: Albert, models: Models, database: Database, key: str) -> Servi
     async def close() -> None:
         one.embedder.close()
         await database.close()
+        await watched.close()
 
     return Services(
         answerers=models.answerers,
@@ -47,12 +51,14 @@ def services(one: Albert, models: Models, database: Database, key: str) -> Servi
         retriever=one.retriever,
         library=one.library,
         status=lambda: status(one, models),
-        gate=DatabaseGate(database, secret),
+        gate=gate,
         database=database,
         mailer=mailer_of(one.settings, one.home.mail),
         secret=secret,
         policy=policy(one),
         dispatcher=models.dispatcher,
+        recorder=watched.recorder,
+        metrics=watched.metrics,
         titler=models.titler,
         background=background,
         open=warm,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 from albert.bootstrap import Albert
+from albert.cli.logs import configure
 from albert.settings import load
 
 
@@ -15,8 +15,8 @@ def albert(home: Path | None = None, *, chunk_tokens: int | None = None) -> Albe
     Raises:
         SettingInvalid, HomeError
     """
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
     settings = load()
+    configure(settings.log_format, settings.log_level)
     given = {"home": home, "chunk_tokens": chunk_tokens}
     update = {name: value for name, value in given.items() if value is not None}
     return Albert(settings.model_copy(update=update))

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 from albert.api.metrics import catalogue
 from albert.api.metrics.families import Family, Labels, sample
 
-State = Literal["starting", "closed", "open", "half-open", "draining"]
-"""Its breaker's state, where it is in service: ``closed`` lets every request pass."""
-STATES: tuple[State, ...] = get_args(State)
+STATES = ("starting", "closed", "open", "half-open", "draining")
+"""Those of ``LiveReplica``: ``closed`` is a breaker that lets every request pass."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplicaState:
-    """One replica; ``lost`` is how many times its breaker opened."""
+    """One replica; ``state`` is one of ``STATES``, ``lost`` how many times its breaker opened."""
 
     model: str
     address: str
-    state: State
+    state: str
     in_flight: int = 0
     weight: float = 1.0
     lost: int = 0
