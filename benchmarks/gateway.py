@@ -24,7 +24,7 @@ from pathlib import Path
 from gateway import latency, llama, soak, speed
 from gateway.figures import Report
 from gateway.payload import KEY, MODEL
-from gateway.servers import Server, nginx, nginx_path, program
+from gateway.servers import Model, Server, gateway, nginx, nginx_path, program
 
 from albert.api.database.engine import Database
 from albert.serving.embedded_postgres import EmbeddedPostgres
@@ -68,25 +68,25 @@ def main() -> None:
 def measure(given: Given, report: Report, uri: str, folder: Path, stack: ExitStack) -> None:
     key = asyncio.run(token(uri))
     backend = stack.enter_context(program("backend"))
-    order = {
-        "postgres": uri,
-        "models": {MODEL: {"base_url": f"{backend.address}/v1", "model": MODEL, "key": KEY}},
-        "guarded": MODEL,
+    models: dict[str, Model] = {
+        MODEL: {"base_url": f"{backend.address}/v1", "model": MODEL, "key": KEY}
     }
-    ours = stack.enter_context(program("ours", order=order))
+    ours = stack.enter_context(gateway(uri, models, folder / "gateway"))
     if "speed" in given.only:
         peers = others(backend, folder, stack)
         speed.requests(report, ours, key, peers, given.rounds, given.seconds)
     if "latency" in given.only:
         latency.added(report, ours, key, backend, given.rounds, given.seconds)
     if "streams" in given.only:
-        speed.streams(report, ours, key, given.rounds, given.seconds)
+        order = {"postgres": uri, "models": models, "guarded": MODEL}
+        guarded = stack.enter_context(program("ours", order=order))
+        speed.streams(report, ours, guarded, key, given.rounds, given.seconds)
     if "start" in given.only:
-        soak.cold_start(report, order, given.rounds)
+        soak.cold_start(report, uri, models, folder / "start", given.rounds)
     if given.llama:
-        llama.through(report, uri, key)
+        llama.through(report, uri, key, folder)
     if given.soak:
-        soak.under_load(report, order, key, given.soak)
+        soak.under_load(report, ours, key, given.soak)
 
 
 def others(backend: Server, folder: Path, stack: ExitStack) -> dict[str, Server]:

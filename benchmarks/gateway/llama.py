@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import json
-import tempfile
+import os
 from pathlib import Path
 
 import uvloop
 
-from albert.serving.llama_cpp import LlamaCppServer
+from albert.routing.table import Engine, RoutedModel
+from albert.serving.engines.llama_cpp import LlamaCppDriver
+from albert.serving.supervisor import Supervisor
 from gateway.figures import Report, lower_end, median
 from gateway.load import Tally, Target, connect, target
-from gateway.servers import program
+from gateway.servers import Model, gateway
 
 PAIRS = 10
 TOKENS = 48
@@ -35,22 +37,31 @@ def model_file() -> Path:
     return next(Path(found.origin).parent.rglob("*.gguf"))
 
 
-def through(report: Report, uri: str, key: str) -> None:
-    uvloop.run(_through(report, uri, key))
+def through(report: Report, uri: str, key: str, folder: Path) -> None:
+    uvloop.run(_through(report, uri, key, folder))
 
 
-async def _through(report: Report, uri: str, key: str) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder) / "llama.log"
-        async with LlamaCppServer(model_file(), name=NAME, log=log, parallel=4) as engine:
-            model = {"base_url": engine.base_url, "model": NAME, "key": engine.key}
-            order = {"postgres": uri, "models": {NAME: model}, "guarded": ""}
-            with program("ours", order=order) as ours:
-                body = json.dumps(_ASKED).encode()
-                bare = target(engine.base_url, body, key=engine.key)
-                ours_ = target(ours.address, body, key=key)
-                for readers in (1, 4):
-                    await _compare(report, bare, ours_, readers)
+async def _through(report: Report, uri: str, key: str, folder: Path) -> None:
+    file = model_file()
+    served = RoutedModel(
+        name=NAME, driver="llama.cpp", file=str(file), engine=Engine(context=512, slots=4)
+    )
+    async with Supervisor(
+        {"llama.cpp": LlamaCppDriver()},
+        weights=lambda _model: file,
+        logs=folder,
+        environment=os.environ,
+    ) as supervisor:
+        await supervisor.start([served])
+        engine = supervisor.engines[NAME]
+        models: dict[str, Model] = {
+            NAME: {"base_url": engine.base_url, "model": NAME, "key": engine.key}
+        }
+        with gateway(uri, models, folder / "llama") as ours:
+            body = json.dumps(_ASKED).encode()
+            bare = target(engine.base_url, body, key=engine.key)
+            for readers in (1, 4):
+                await _compare(report, bare, target(ours.address, body, key=key), readers)
 
 
 async def _compare(report: Report, bare: Target, ours: Target, readers: int) -> None:

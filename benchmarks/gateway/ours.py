@@ -1,39 +1,35 @@
-"""Albert's gateway as it is served, with accounts in a real PostgreSQL and nothing learnt.
+"""The whole API with one sheet and a model that reads it: guarded answers, without a corpus.
 
     python -m gateway.ours < orders.json
 
 Reads one line of JSON: ``{"postgres": …, "models": {name: {"base_url", "model", "key"}}}``.
-Where ``"guarded"`` names one of them, that model also answers from the sheets.
+``"guarded"`` names the one that answers from the sheet.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import TypedDict
 
-import aiohttp
 import uvloop
 
 from albert.api.app import create_app
-from albert.api.services import Services, Upstream
+from albert.api.call_log import CallLog
+from albert.api.metrics.page import Metrics
+from albert.api.recorders import Recorders
+from albert.api.services import Services
 from albert.asgi.run import serve
 from albert.assistant.generative import ModelAnswerer
 from albert.assistant.guarded import GuardedAnswerer
 from albert.guard import urls
 from albert.guard.stream import AddressGuard
 from albert.guard.whitelist import Whitelist
-from albert.inference.openai_compatible import OpenAIChatModel
 from albert.prompt.templated import TemplatePrompter
-from albert.testing.services import PASSPORT, ListRetriever, scripted, with_database
-
-
-class Model(TypedDict):
-    base_url: str
-    model: str
-    key: str
+from albert.routing.chat_model import RoutedChatModel
+from albert.testing.services import PASSPORT, ListRetriever, Upstream, scripted, with_database
+from gateway.servers import Model
 
 
 class Order(TypedDict):
@@ -43,21 +39,19 @@ class Order(TypedDict):
 
 
 async def main(order: Order) -> None:
-    async with AsyncExitStack() as stack:
-        session = await stack.enter_async_context(aiohttp.ClientSession())
-        app = create_app(services(order, session))
-        await serve(app, "127.0.0.1", 0, lambda address: print(address, flush=True))
+    app = create_app(services(order))
+    await serve(app, "127.0.0.1", 0, lambda address: print(address, flush=True))
 
 
-def services(order: Order, session: aiohttp.ClientSession) -> Services:
+def services(order: Order) -> Services:
     upstreams = {name: Upstream(**model) for name, model in order["models"].items()}
-    made = with_database(scripted(upstreams=upstreams), order["postgres"])
-    if not order["guarded"]:
-        return made
-    one = order["models"][order["guarded"]]
-    chat = OpenAIChatModel(
-        one["base_url"], one["model"], key=one["key"], window=8192, session=session
+    metrics = Metrics()
+    made = replace(
+        with_database(scripted(upstreams=upstreams), order["postgres"]),
+        metrics=metrics,
+        recorder=Recorders([metrics.calls, CallLog()]),
     )
+    chat = RoutedChatModel(made.dispatcher, order["guarded"], window=8192)
     answerer = ModelAnswerer(ListRetriever([PASSPORT]), TemplatePrompter(), chat, newest=dict)
     known = Whitelist.of({"url": [urls.key(PASSPORT.url)]})
     guarded = GuardedAnswerer(answerer, AddressGuard(lambda: known))

@@ -79,10 +79,13 @@ def _ratio(report: Report, ours: Rounds, theirs: Rounds, name: str) -> None:
     report.figure(f"requests/s against {name}, lower end", lower_end(ratios), WANTED[name])
 
 
-def streams(report: Report, ours: Server, key: str, rounds: int, seconds: float) -> None:
+def streams(
+    report: Report, ours: Server, reading: Server, key: str, rounds: int, seconds: float
+) -> None:
+    """``reading`` answers from a sheet, so under the guard."""
     passed = Rounds(ours, target(ours.address, asked(events=EVENTS), key=key))
     body = asked(events=EVENTS, with_sheets=True)
-    guarded = Rounds(ours, target(ours.address, body, key=key))
+    guarded = Rounds(reading, target(reading.address, body, key=key))
     for _ in range(rounds):
         passed.run(seconds, of_events=True)
         guarded.run(seconds, of_events=True)

@@ -55,12 +55,12 @@ class Home:
         return self.root / "logs"
 
     @property
-    def models(self) -> Path:
-        return self.root / "models"
-
-    @property
     def postgres(self) -> Path:
         return self.root / "postgres"
+
+    @property
+    def models(self) -> Path:
+        return self.root / "models"
 
     @property
     def mail(self) -> Path:
@@ -105,6 +105,18 @@ class Settings(BaseModel):
     )
     llm_api_key: SecretStr = Field(
         SecretStr(""), validation_alias="LLM_API_KEY", description="Clé du service d'un modèle"
+    )
+    hf_endpoint: str = Field(
+        "https://huggingface.co",
+        pattern=r"^https?://[^/]",
+        validation_alias="HF_ENDPOINT",
+        description="Adresse du dépôt de modèles",
+    )
+    hf_token: SecretStr = Field(
+        SecretStr(""), validation_alias="HF_TOKEN", description="Jeton de ce dépôt"
+    )
+    hf_offline: bool = Field(
+        False, validation_alias="HF_HUB_OFFLINE", description="Ne rien demander à ce dépôt"
     )
     limit: int = Field(5, ge=1, le=50, description="Nombre d'extraits retenus pour répondre")
     resume_seconds: float = Field(
@@ -223,6 +235,12 @@ class Settings(BaseModel):
         )
 
 
+def models_folder(settings: Settings, home: Home) -> Path:
+    """Where the models lie: the folder of the settings, or one in the data folder."""
+    given = settings.storage_path
+    return Path(given).expanduser().absolute() if given else home.models
+
+
 def load(environment: Mapping[str, str] | None = None) -> Settings:
     """Read the settings from the environment of the process, or from another one.
 
@@ -268,8 +286,13 @@ def _expected(name: str) -> str:
     field = Settings.model_fields[name]
     if choices := get_args(field.annotation):
         return " ou ".join(map(str, choices))
-    kinds: dict[object, str] = {int: "un nombre entier", float: "un nombre"}
-    kind = kinds.get(field.annotation, "un texte")
+    kinds: dict[object, str] = {
+        int: "un nombre entier",
+        float: "un nombre",
+        bool: "true ou false",
+    }
+    shaped = any(getattr(rule, "pattern", None) for rule in field.metadata)
+    kind = "une adresse http:// ou https://" if shaped else kinds.get(field.annotation, "un texte")
     words = {"ge": "au moins", "gt": "plus de", "le": "au plus"}
     bounds = [
         f"{word} {getattr(rule, name)}"

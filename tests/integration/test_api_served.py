@@ -250,8 +250,8 @@ class TestPassage:
             (500, b"Traceback", 502, b"model_unreachable"),
             (503, b"<html>", 503, b"model_overloaded"),
             (503, b'{"error":{"message":"full","code":"full"}}', 503, b'"code":"full"'),
-            (401, b'{"error":{"message":"sk-theirs"}}', 502, b"model_unreachable"),
-            (302, b"", 502, b"model_unreachable"),
+            (401, b'{"error":{"message":"sk-theirs"}}', 503, b"model_down"),
+            (302, b"", 503, b"model_down"),
             (422, b'{"error":{"message":"top_k"}}', 422, b"top_k"),
         ],
     )
@@ -268,7 +268,7 @@ class TestPassage:
 
         uvloop.run(main())
 
-    def test_a_model_that_is_not_there_is_502(self) -> None:
+    def test_a_model_that_is_not_there_is_503(self) -> None:
         with listen("127.0.0.1", 0) as listener:
             port = listener.getsockname()[1]
         gone = Upstream(base_url=f"http://127.0.0.1:{port}/v1", model="big")
@@ -277,7 +277,7 @@ class TestPassage:
             app = create_app(scripted(ScriptedAnswerer(), upstreams={"big": gone}))
             async with serving(app) as (address, _):
                 status, _, body = await post(address, {"model": "big", "messages": []})
-            assert (status, b"model_unreachable" in body) == (502, True)
+            assert (status, b"model_down" in body) == (503, True)
 
         uvloop.run(main())
 

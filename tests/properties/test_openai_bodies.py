@@ -25,6 +25,24 @@ parts = st.fixed_dictionaries({"type": st.just("text") | json, "text": st.text(m
 messages = st.fixed_dictionaries(
     {"role": st.sampled_from(ROLES) | json, "content": st.text(max_size=9) | st.lists(parts) | json}
 )
+items = st.fixed_dictionaries(
+    {"type": st.sampled_from(["message", "function_call", "function_call_output"]) | json},
+    optional={
+        "role": st.sampled_from(ROLES),
+        "content": st.text(max_size=9) | st.lists(parts) | json,
+        **dict.fromkeys(("call_id", "name", "arguments", "output"), st.text(max_size=3) | json),
+    },
+)
+responses = st.fixed_dictionaries(
+    {"input": st.text(max_size=9) | st.lists(items, max_size=3) | json},
+    optional=dict.fromkeys(
+        (
+            *("model", "stream", "instructions", "tools", "tool_choice", "text", "reasoning"),
+            *("metadata", "include", "top_logprobs", "rag", "prompt", "background", "user"),
+        ),
+        json,
+    ),
+)
 bodies = st.fixed_dictionaries(
     {"messages": st.lists(messages, max_size=3) | json},
     optional={
@@ -33,11 +51,14 @@ bodies = st.fixed_dictionaries(
         **dict.fromkeys(("stream", "stream_options", "temperature", "max_tokens", "stop"), json),
     },
 )
-contents = st.binary(max_size=50) | json.map(orjson.dumps) | bodies.map(orjson.dumps)
+contents = st.one_of(
+    st.binary(max_size=50), *(each.map(orjson.dumps) for each in (json, bodies, responses))
+)
+ROUTES = ["chat/completions", "completions", "responses", "embeddings"]
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.sampled_from(["chat/completions", "embeddings"]), contents)
+@settings(max_examples=250, deadline=None)
+@given(st.sampled_from(ROUTES), contents)
 def test_no_body_is_an_error_of_ours(route: str, content: bytes) -> None:
     answered = asyncio.run(ask(APP, "POST", f"/v1/{route}", content))
 

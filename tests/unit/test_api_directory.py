@@ -61,7 +61,7 @@ class TestModels:
         upstreams = {"petit": Upstream(base_url="http://127.0.0.1:1/v1", model="petit")}
         answered = call(scripted(ScriptedAnswerer(), model, upstreams=upstreams), "models")
         told = orjson.loads(answered.body)
-        modes = [{"mode": "rag", "references": True}, {"mode": "simple", "references": False}]
+        modes = [{"mode": "simple", "references": False}, {"mode": "rag", "references": True}]
         assert {
             name: (one["type"], one["prompts"], one["default"]) for name, one in told.items()
         } == {

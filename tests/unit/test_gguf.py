@@ -36,6 +36,13 @@ def test_a_model_says_what_it_is(tmp_path: Path) -> None:
     assert (about.version, about.architecture, about.context) == (3, "llama", 2048)
 
 
+def test_what_does_not_converse_is_a_model_all_the_same(tmp_path: Path) -> None:
+    path = written(tmp_path, model(architecture="bert"))
+    assert examine(path, purpose="anything").architecture == "bert"
+    with pytest.raises(ModelFileInvalid, match="modèle de conversation"):
+        examine(path)
+
+
 SAFETENSORS = struct.pack("<Q", 40) + b'{"__metadata__":{}}' + bytes(60)
 
 

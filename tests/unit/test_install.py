@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from albert.corpus.install import Place, installed, room
+from albert.corpus.install import Place, installed
 from albert.corpus.manifest import Manifest
 from albert.domain.errors import DiskFull, HomeBusy
+from albert.domain.folders import room
 
 NAME = "experiences"
 

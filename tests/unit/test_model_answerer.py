@@ -10,7 +10,7 @@ from albert.assistant.generative import ModelAnswerer
 from albert.domain.conversation import Circumstances, Message, Sampling
 from albert.domain.documents import Chunk, SheetId, SourceName
 from albert.domain.errors import ModelUnreachable, PromptTooLong, QuestionInvalid
-from albert.prompt.contract import Prompt
+from albert.prompt.contract import Plan, Prompt
 from albert.retrieval.hybrid import HybridRetriever
 from albert.testing.models import HashEmbedder, ScriptedModel
 from albert.testing.search import MemoryEngine
@@ -34,11 +34,15 @@ class FirstPassage:
         self.window = 0
         self.passages: tuple[Chunk, ...] = ()
 
+    def plan(self, mode: str) -> Plan:
+        return Plan(quotes=mode != "simple")
+
     def prompt(
         self,
         question: str,
         *,
         passages: Sequence[Chunk] = (),
+        experiences: Sequence[Chunk] = (),
         history: Sequence[Message] = (),
         mode: str = "rag",
         circumstances: Circumstances = Circumstances(),

@@ -196,7 +196,9 @@ class TestWhatIsAsked:
             "top_p": 0.5,
             "stop": "\n",
             "seed": 1,
-            "tools": [],
+            "tools": [{"type": "function"}],
+            "tool_choice": "none",
+            "response_format": {"type": "text"},
         }
 
         chat({"messages": QUESTION, **body}, answerer)
@@ -257,6 +259,14 @@ REFUSED = [
     ({"messages": [USER], "max_tokens": 0}, "invalid_value", "max_tokens"),
     ({"messages": [USER], "max_tokens": 1.5}, "invalid_type", "max_tokens"),
     ({"messages": [USER], "n": 2}, "invalid_value", "n"),
+    ({"messages": [USER], "tools": [{}]}, "unsupported_parameter", "tools"),
+    ({"messages": [USER], "functions": [{}]}, "unsupported_parameter", "functions"),
+    (
+        {"messages": [USER], "response_format": {"type": "json_object"}},
+        "unsupported_parameter",
+        "response_format",
+    ),
+    ({"messages": [USER], "logprobs": True}, "unsupported_parameter", "logprobs"),
     ({"messages": [USER], "rag": "last"}, "invalid_type", "rag"),
     ({"messages": [USER], "rag": {"strategy": "all"}}, "invalid_value", "rag.strategy"),
     ({"messages": [USER], "rag": {"limit": 0}}, "invalid_value", "rag.limit"),

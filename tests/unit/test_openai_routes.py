@@ -87,7 +87,14 @@ class TestEmbeddings:
         assert call("POST", "/v1/embeddings", body).status == 400
 
     def test_what_is_no_text_is_422(self) -> None:
-        assert call("POST", "/v1/embeddings", {"input": [1, 2]}).status == 422
+        assert call("POST", "/v1/embeddings", {"input": [None]}).status == 422
+
+    @pytest.mark.parametrize("tokens", [[1, 2], [[1, 2], [3]]])
+    def test_tokens_of_another_model_are_refused_with_the_way_out(self, tokens: object) -> None:
+        answered = call("POST", "/v1/embeddings", {"input": tokens})
+
+        assert answered.status == 422
+        assert b"check_embedding_ctx_length=False" in answered.body
 
     def test_the_models_own_dimensions_may_be_asked_for(self) -> None:
         assert call("POST", "/v1/embeddings", {"input": "a", "dimensions": 2}).status == 200
@@ -155,3 +162,45 @@ class TestDefects:
             asyncio.run(main())
         assert said[0]["status"] == 500
         assert b'"code":"internal_error"' in said[1]["body"]
+
+
+class TestCompletions:
+    @pytest.mark.parametrize(
+        ("model", "status", "expected", "hint"),
+        [
+            ("albert-extractif", 400, "model_not_supported", "chat/completions"),
+            (None, 400, "model_not_supported", "chat/completions"),
+            ("test-embedder", 400, "model_not_supported", "embeddings"),
+            ("gpt-9", 404, "model_not_found", "gpt-9"),
+        ],
+    )
+    def test_what_is_no_language_model_completes_nothing(
+        self, model: str | None, status: int, expected: str, hint: str
+    ) -> None:
+        answered = call("POST", "/v1/completions", {"model": model, "prompt": "La capitale"})
+
+        assert (answered.status, code(answered)) == (status, expected)
+        assert hint in answered.body.decode()
+
+
+class TestKeptResponses:
+    @pytest.mark.parametrize(
+        ("method", "path"),
+        [
+            ("GET", "responses/resp_1"),
+            ("DELETE", "responses/resp_1"),
+            ("GET", "responses/resp_1/input_items"),
+            ("POST", "responses/resp_1/cancel"),
+        ],
+    )
+    def test_there_is_none_and_it_is_said(self, method: str, path: str) -> None:
+        answered = call(method, f"/v1/{path}")
+
+        assert (answered.status, code(answered)) == (404, "response_not_found")
+
+    @pytest.mark.parametrize("path", ["responses/input_tokens", "responses/a/b/c"])
+    def test_what_openai_has_besides_is_an_unknown_address(self, path: str) -> None:
+        assert code(call("POST", f"/v1/{path}", {})) == "unknown_url"
+
+    def test_responses_are_asked_by_post(self) -> None:
+        assert call("GET", "/v1/responses").headers["allow"] == "POST"

@@ -8,7 +8,13 @@ from contextlib import asynccontextmanager
 import pytest
 
 from albert.domain.conversation import Message, Sampling
-from albert.domain.errors import InferenceError, ModelNotFound, ModelOverloaded, ModelUnreachable
+from albert.domain.errors import (
+    InferenceError,
+    ModelDown,
+    ModelNotFound,
+    ModelOverloaded,
+    ModelUnreachable,
+)
 from albert.routing.chat_model import RoutedChatModel
 from albert.testing.services import Upstream, dispatcher_to
 
@@ -83,8 +89,8 @@ def heard_from(behaviour: Behaviour) -> list[str]:
     ("status", "error", "says"),
     [
         ("400 Bad Request", InferenceError, "refuse la demande (erreur 400)"),
-        ("401 Unauthorized", ModelUnreachable, "vérifiez adresse et clé"),
-        ("403 Forbidden", ModelUnreachable, "vérifiez adresse et clé"),
+        ("401 Unauthorized", ModelDown, "vérifiez adresse et clé"),
+        ("403 Forbidden", ModelDown, "vérifiez adresse et clé"),
         ("404 Not Found", ModelNotFound, "'mistral'"),
         ("429 Too Many Requests", ModelOverloaded, "plus tard"),
         ("500 Internal Server Error", ModelUnreachable, "a échoué"),

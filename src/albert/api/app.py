@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections.abc import Callable
-from uuid import uuid4
 
 import orjson
 from starlette.types import Message, Receive, Scope, Send
@@ -18,12 +16,19 @@ from albert.api.metrics.page import PATH as METRICS
 from albert.api.services import Services
 from albert.api.v1.routes import OpenAIRoutes, is_ours
 from albert.api.web import build_web
-from albert.asgi.exchange import Header, ReaderLeft, Reply, header, path_of, read_body, replay
+from albert.asgi.exchange import (
+    Header,
+    ReaderLeft,
+    Reply,
+    path_of,
+    read_body,
+    replay,
+    request_id_of,
+)
 from albert.asgi.in_flight import InFlight
 from albert.asgi.problems import Problem
 from albert.domain.errors import AlbertError
 
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _DATE_LIFE = 30.0
 """Seconds for which the newest date is believed: a corpus changes once a day."""
 
@@ -93,10 +98,7 @@ class Application:
         if scope["type"] != "http":
             await self.web(scope, receive, send)
             return
-        request_id = header(scope, b"x-request-id")
-        if not _REQUEST_ID.fullmatch(request_id):
-            request_id = uuid4().hex
-        path = path_of(scope)
+        request_id, path = request_id_of(scope), path_of(scope)
         proxied = is_ours(path)
         stamped = self._stamped(send, request_id, "v1" if proxied else "v2")
         if proxied:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from albert.api.auth import Gate
 from albert.api.background import Background
@@ -15,6 +16,8 @@ from albert.assistant.contract import Answerer
 from albert.assistant.titles import Titler
 from albert.index.contract import Coverage
 from albert.inference.contract import Embedder
+from albert.prompt.config import built_in
+from albert.prompt.modes import Mode
 from albert.retrieval.contract import Retriever
 from albert.retrieval.library import Library
 from albert.routing.dispatch import Dispatcher
@@ -62,6 +65,44 @@ class Policy:
     retention_days: int = 365
 
 
+class Offered(Protocol):
+    """What the routes under /v1 need: a whole API has it, and so has a gateway alone."""
+
+    @property
+    def gate(self) -> Gate: ...
+
+    @property
+    def answerers(self) -> Mapping[str, Answerer]: ...
+
+    @property
+    def default_model(self) -> str:
+        """The model that answers a request that names none; may be empty."""
+        ...
+
+    @property
+    def embedder(self) -> Embedder | None:
+        """In this process, where there is one."""
+        ...
+
+    @property
+    def dispatcher(self) -> Dispatcher: ...
+
+    @property
+    def limiter(self) -> Limiter: ...
+
+    @property
+    def recorder(self) -> Recorder: ...
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The models that can be asked something."""
+        ...
+
+
+def _built_in_modes(model: str) -> Mapping[str, Mode]:
+    return built_in().modes(model)
+
+
 async def _nothing() -> None:
     """Neither opens nor closes anything."""
 
@@ -91,6 +132,8 @@ class Services:
     dispatcher: Dispatcher = field(default_factory=lambda: Dispatcher(Fleet(RoutingTable({}))))
     limiter: Limiter = field(default_factory=Unlimited)
     recorder: Recorder = field(default_factory=Unrecorded)
+    modes: Callable[[str], Mapping[str, Mode]] = _built_in_modes
+    """The ways of asking a model, by its name."""
     titler: Titler | None = None
     """Where a model is there to entitle questions."""
     background: Background = field(default_factory=Background)

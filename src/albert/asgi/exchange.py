@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from random import getrandbits
 from uuid import uuid4
 
 import orjson
@@ -52,6 +54,17 @@ def header(scope: Scope, name: bytes) -> str:
     return next((value.decode("latin-1") for key, value in headers if key == name), "")
 
 
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+def request_id_of(scope: Scope) -> str:
+    """Return the name that the caller gave its request, or a new one."""
+    said = header(scope, b"x-request-id")
+    if _REQUEST_ID.fullmatch(said):
+        return said
+    return f"{getrandbits(128):032x}"  # it names and guards nothing: no system call for it
+
+
 async def read_body(receive: Receive) -> bytes:
     """Return the request's body.
 
@@ -88,13 +101,20 @@ def replay(body: bytes, receive: Receive) -> Receive:
     return again
 
 
+def _broken_chat(problem: Problem) -> bytes:
+    event = Completion(f"chatcmpl-{uuid4().hex}", 0, "").failure(problem.body())
+    return b"\n\n" + event + DONE
+
+
 class Reply:
-    """The answer to one request: JSON at once, or a stream that always ends with ``[DONE]``."""
+    """The answer to one request: JSON at once, or a stream that always says how it ended."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
         self.status = 0
         """As it was told; 0 before."""
+        self.broken: Callable[[Problem], bytes] = _broken_chat
+        """How a stream tells of an error, its last bytes included: a chat's way, unless said."""
         self.started = False
         self.complete = False
         self._events = False
@@ -119,12 +139,11 @@ class Reply:
     async def fail(self, problem: Problem) -> None:
         """Tell of an error, in whatever way is still open.
 
-        In mid-stream: an error event, then ``[DONE]``, after a blank line that
-        ends the event that may have been cut. In the middle of a body of known
-        length nothing honest can be said: it stays short, and the server closes.
+        In mid-stream, ``broken`` says: for a chat an error event, then ``[DONE]``, after a
+        blank line that ends the event that may have been cut. In the middle of a body of
+        known length nothing honest can be said: it stays short, and the server closes.
         """
         if not self.started:
             await self.json(orjson.dumps(problem.body()), problem.status, problem.headers)
         elif self._events:
-            event = Completion(f"chatcmpl-{uuid4().hex}", 0, "").failure(problem.body())
-            await self.end(b"\n\n" + event + DONE)
+            await self.end(self.broken(problem))

@@ -11,6 +11,9 @@ from albert.domain.documents import Chunk
 from albert.guard.contract import CHECKS, Check, Finding
 from albert.index.contract import EVERYTHING, Filter
 
+LIMIT = 5
+"""Passages that are read where neither request nor mode says how many."""
+
 EXTRACTIVE = "albert-extractif"
 """The model that is none: quotes of the sheets, word for word."""
 
@@ -22,7 +25,8 @@ class Question:
     text: str
     history: tuple[Message, ...] = ()
     where: Filter = EVERYTHING
-    limit: int = 5
+    limit: int | None = None
+    """``None`` leaves it to the mode, else it is ``LIMIT``."""
     mode: str = "rag"
     sampling: Sampling = Sampling()
     circumstances: Circumstances = Circumstances()

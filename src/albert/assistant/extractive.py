@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from albert.assistant.contract import EXTRACTIVE, Citation, Event, Finish, Piece, Question, Sources
+from albert.assistant.contract import (
+    EXTRACTIVE,
+    LIMIT,
+    Citation,
+    Event,
+    Finish,
+    Piece,
+    Question,
+    Sources,
+)
 from albert.assistant.finding import checked, find, in_context
 from albert.assistant.phrases import NOT_FOUND, QUOTED, dated, french_date, listed
 from albert.assistant.scope import Scope
@@ -66,7 +75,7 @@ class ExtractiveAnswerer:
 
     async def answer(self, question: Question) -> AsyncIterator[Event]:
         text = in_context(checked(question.text), question.history)
-        wide = replace(question, limit=max(PASSAGES, question.limit))
+        wide = replace(question, limit=max(PASSAGES, question.limit or LIMIT))
         hits = await find(self._retriever, wide)
         asked = await self._embedder.embed([text], role="query")
         scored = await self._score(asked, hits)

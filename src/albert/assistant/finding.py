@@ -6,10 +6,11 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 
-from albert.assistant.contract import Question
+from albert.assistant.contract import LIMIT, Question
 from albert.domain.conversation import Message
-from albert.domain.documents import ANSWERING, ChunkId, Hit
+from albert.domain.documents import ANSWERING, ChunkId, Hit, SourceName
 from albert.domain.errors import QuestionInvalid
+from albert.index.contract import Filter
 from albert.retrieval.contract import Retriever
 from albert.retrieval.fusion import reciprocal_rank
 
@@ -49,6 +50,14 @@ def in_context(text: str, history: Sequence[Message]) -> str:
     return "\n".join([*earlier, text])
 
 
+async def told(retriever: Retriever, question: Question) -> list[Hit]:
+    """Return what users of public services told on the matter; never cited as a source."""
+    where = Filter(sources=frozenset((SourceName("experiences"),)))
+    return await retriever.retrieve(
+        checked(question.text), limit=question.limit or LIMIT, where=where
+    )
+
+
 async def find(retriever: Retriever, question: Question) -> list[Hit]:
     """Return at most ``question.limit`` passages for the question and what precedes it.
 
@@ -59,13 +68,14 @@ async def find(retriever: Retriever, question: Question) -> list[Hit]:
     if not sources:
         return []
     where = replace(question.where, sources=sources)
-    alone = await retriever.retrieve(text, limit=question.limit, where=where)
+    limit = question.limit or LIMIT
+    alone = await retriever.retrieve(text, limit=limit, where=where)
     together = in_context(text, question.history)
     if together == text:
         return alone
-    joined = await retriever.retrieve(together, limit=question.limit, where=where)
+    joined = await retriever.retrieve(together, limit=limit, where=where)
     hits: dict[ChunkId, Hit] = {hit.chunk.id: hit for hit in (*joined, *alone)}
     fused = reciprocal_rank(
         [([h.chunk.id for h in alone], 1.0), ([h.chunk.id for h in joined], _EARLIER)]
     )
-    return [hits[chunk] for chunk, _ in fused[: question.limit]]
+    return [hits[chunk] for chunk, _ in fused[:limit]]

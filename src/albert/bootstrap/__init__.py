@@ -15,12 +15,12 @@ from albert.assistant.guarded import GuardedAnswerer
 from albert.assistant.scope import LearnedScope, Scope
 from albert.assistant.titles import ModelTitler, Titler, title_of
 from albert.bootstrap.answerers import TableAnswerers
+from albert.bootstrap.home import open_home
 from albert.bootstrap.models import Models, name_of, table_of
+from albert.bootstrap.prompts import Prompts
 from albert.corpus.current import Corpus
 from albert.corpus.store import CorpusStore
 from albert.domain.documents import ANSWERING, SourceName
-from albert.domain.errors import HomeError, HomeTooNew
-from albert.domain.mishaps import mishap
 from albert.guard.followed import FollowedWhitelist
 from albert.guard.learning import learn
 from albert.guard.stream import AddressGuard
@@ -36,46 +36,18 @@ from albert.routing.chat_model import RoutedChatModel
 from albert.routing.dispatch import Dispatcher
 from albert.routing.fleet import Fleet
 from albert.routing.replica import Endpoint
+from albert.routing.route import Route
 from albert.routing.table import DriverName, RoutedModel, RoutingTable
 from albert.serving.embedded_postgres import EmbeddedPostgres
 from albert.serving.engines.contract import Driver
 from albert.serving.engines.llama_cpp import LlamaCppDriver
 from albert.serving.patience import Patience
+from albert.serving.store import ModelStore
 from albert.serving.supervisor import Supervisor
-from albert.serving.weights import located
-from albert.settings import Home, Settings, environment
+from albert.settings import Settings, environment, models_folder
 
 DRIVERS: Mapping[DriverName, Driver] = {"llama.cpp": LlamaCppDriver()}
 """What launches engines."""
-
-FORMAT = 1
-"""Of the data folder; a folder of a later format is left alone."""
-
-
-def open_home(settings: Settings) -> Home:
-    """Make the data folder if there is none, and see that we may use it.
-
-    Raises:
-        HomeTooNew, HomeError, DiskFull
-    """
-    home = Home(settings.home.expanduser().absolute())
-    try:
-        home.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        found = home.format.read_text("ascii") if home.format.exists() else ""
-        if not found:  # new, or the disk was full when it was made
-            found = f"{FORMAT}\n"
-            home.format.write_text(found, "ascii")
-    except OSError as error:
-        raise mishap(error) from error
-    except UnicodeDecodeError:
-        found = ""
-    if not found.strip().isdecimal():
-        raise HomeError(
-            f"« {home.root} » n'est pas un dossier de données d'Albert : changez ALBERT_HOME."
-        )
-    if int(found) > FORMAT:
-        raise HomeTooNew
-    return home
 
 
 class Albert:
@@ -190,23 +162,48 @@ class Albert:
         patience = Patience(start=180.0, attempts=1) if alone else Patience()
         async with self.supervisor(patience) as supervisor:
             await (supervisor.start(table) if alone else supervisor.reconcile(table))
-            fleet = self.fleet(table, supervisor.engines)
-            dispatcher = Dispatcher(fleet)
+            dispatcher = Dispatcher(self.fleet(table, supervisor.engines))
+            prompts = Prompts(dispatcher, self._folder)
             await dispatcher.open()
+            await prompts.start()
             try:
-                answerers = TableAnswerers(
-                    fleet, lambda model: self._answerer(dispatcher, model), self.extractive()
-                )
                 yield Models(
-                    answerers=answerers,
+                    answerers=self._answerers(dispatcher, prompts),
                     dispatcher=dispatcher,
                     named=named,
+                    prompts=prompts,
                     titler=self._titler(dispatcher),
                     supervisor=supervisor,
                     table=read,
                 )
             finally:
+                await prompts.stop()
                 await dispatcher.close()
+
+    def _answerers(self, dispatcher: Dispatcher, prompts: Prompts) -> TableAnswerers:
+        def make(model: str) -> Answerer:
+            return self._answerer(dispatcher, prompts, model)
+
+        return TableAnswerers(dispatcher.fleet, make, self.extractive())
+
+    def _folder(self, route: Route) -> Path | None:
+        """Return the folder of a model's weights where this process launched its engine."""
+        if route.model.driver not in DRIVERS or all(one.host for one in route.model.replicas):
+            return None
+        weights = self.weights(route.model)
+        return weights if weights.is_dir() else weights.parent
+
+    def passage(self) -> Models:
+        """Return the way to the models of the table, for a gateway alone: nothing is launched.
+
+        Raises:
+            TableInvalid, SettingInvalid
+        """
+
+        def read() -> RoutingTable:
+            return table_of(self.settings)
+
+        return Models(answerers={}, dispatcher=Dispatcher(self.fleet(read(), {})), table=read)
 
     def fleet(self, table: RoutingTable, engines: Mapping[str, Endpoint]) -> Fleet:
         """Return the table alive; ``engines`` are those that this process launched.
@@ -229,10 +226,10 @@ class Albert:
     def _chat(self, dispatcher: Dispatcher, model: str) -> RoutedChatModel:
         return RoutedChatModel(dispatcher, model, window=self.settings.model_window)
 
-    def _answerer(self, dispatcher: Dispatcher, model: str) -> Answerer:
+    def _answerer(self, dispatcher: Dispatcher, prompts: Prompts, model: str) -> Answerer:
         answerer = ModelAnswerer(
             self.retriever,
-            TemplatePrompter(),
+            TemplatePrompter(lambda: prompts.modes(model)),
             self._chat(dispatcher, model),
             newest=self.corpus.newest,
         )
@@ -255,10 +252,9 @@ class Albert:
         """Return where the weights of ``model`` lie: a file, or the folder of its repository.
 
         Raises:
-            ModelFileInvalid: they are not on this machine.
+            ModelNotDownloaded, ModelFileInvalid
         """
-        storage = self.settings.storage_path
-        return located(model, Path(storage).expanduser() if storage else self.home.models)
+        return ModelStore(models_folder(self.settings, self.home)).find(model)
 
     def supervisor(self, patience: Patience = Patience()) -> Supervisor:
         """Return what launches the engines of a table on this machine."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from albert.assistant.contract import EXTRACTIVE, Answerer
 from albert.assistant.titles import Titler
+from albert.bootstrap.prompts import Prompts
 from albert.domain.errors import AlbertError, SettingInvalid
 from albert.routing.dispatch import Dispatcher
 from albert.routing.reading import read
@@ -34,6 +35,7 @@ class Models:
     dispatcher: Dispatcher
     named: str = ""
     """The model that the settings name, which answers by default where it is there."""
+    prompts: Prompts | None = None
     titler: Titler | None = None
     supervisor: Supervisor | None = None
     """Of the engines of this machine."""
@@ -60,6 +62,8 @@ class Models:
                 await _empty([r for _, r in fleet.replicas() if id(r.endpoint) in leaving])
                 await self.supervisor.reconcile(table)
             fleet.reload(table)
+            if self.prompts is not None:
+                await self.prompts.look()
             _log.info("routing table read", extra={"action": "table_read", "models": len(table)})
 
     async def try_reload(self) -> None:

@@ -19,6 +19,7 @@ from albert.cli.console import say
 from albert.cli.observe import watching
 from albert.domain.errors import PasswordInvalid, SearchError, SettingInvalid
 from albert.index.contract import Coverage
+from albert.prompt.config import built_in
 
 
 def services(one: Albert, models: Models, database: Database, key: str) -> Services:
@@ -59,6 +60,7 @@ def services(one: Albert, models: Models, database: Database, key: str) -> Servi
         dispatcher=models.dispatcher,
         recorder=watched.recorder,
         metrics=watched.metrics,
+        modes=(models.prompts or built_in()).modes,
         titler=models.titler,
         background=background,
         open=warm,

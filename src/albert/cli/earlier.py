@@ -13,6 +13,7 @@ import typer
 
 from albert.bootstrap import Albert
 from albert.cli.console import say
+from albert.cli.downloads import bring_all, of_table
 from albert.cli.index import told
 from albert.cli.learn import fetch_all, learn_corpus, learn_vectors, learn_words
 from albert.cli.main import run
@@ -20,6 +21,7 @@ from albert.cli.start import albert
 from albert.cli.up import start
 from albert.cli.whitelist import told as told_whitelist
 from albert.domain.documents import Chunk
+from albert.serving.downloads.download import Wanted
 
 CHARACTERS_A_TOKEN = 5
 """The earlier program counted characters: 1100 of them are about 220 tokens of French."""
@@ -125,6 +127,23 @@ def show_indexes(storage_dir: Storage = None, debug: Debug = False) -> None:
     """Dit où en est l'index (albert index status)."""
     say("Nouveau nom : albert index status")
     typer.echo(told(albert(storage_dir).engine.coverage()))
+
+
+@app.command("download_model")
+def download_model(
+    storage_dir: Annotated[
+        Path | None, typer.Option(help="Dossier des modèles (STORAGE_PATH).")
+    ] = None,
+    hf_repo_id: Annotated[
+        str, typer.Option(help="Un dépôt ; vide : tous ceux de la table de routage.")
+    ] = "",
+    debug: Debug = False,
+) -> None:
+    """Télécharge un modèle, ou tous ceux de la table (albert models download)."""
+    say("Nouveau nom : albert models download")
+    one = albert()
+    wanted = [Wanted(repo_id=hf_repo_id)] if hf_repo_id else of_table(one)
+    bring_all(one, wanted, storage_dir)
 
 
 @app.command("create_whitelist")

@@ -39,7 +39,10 @@ VERBS = {
     "search": Verb("ask", "search", "Montre les extraits qui répondent le mieux."),
     "corpus": Verb("corpus", "app", "Les fiches : les rapporter, les lire, les compter."),
     "index": Verb("index", "app", "L'index : le construire, dire où il en est."),
-    "models": Verb("models", "app", "Les modèles de langue : vérifier la table de routage."),
+    "serve": Verb("serve", "app", "Un service seul : la passerelle, un modèle, les vecteurs."),
+    "models": Verb(
+        "models", "app", "Les modèles : les télécharger, les lister, vérifier leur table."
+    ),
     "privacy": Verb("privacy", "app", "Les données personnelles : effacer le trop ancien."),
     "whitelist": Verb(
         "whitelist", "app", "Les adresses connues : les apprendre, vérifier un texte."

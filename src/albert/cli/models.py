@@ -11,12 +11,15 @@ import typer
 
 from albert.api.database.engine import Database
 from albert.api.features.models.changes import tell_reload
+from albert.cli.downloads import download_models, list_models
 from albert.cli.start import albert
 from albert.domain.errors import TableInvalid
 from albert.routing.reading import read
 from albert.routing.schema import schema
 
 app = typer.Typer(no_args_is_help=True)
+app.command("download")(download_models)
+app.command("list")(list_models)
 
 
 @app.command("check")

@@ -23,7 +23,7 @@ from albert.cli.assemble import complete, reload_later, services
 from albert.cli.console import say
 from albert.cli.learn import fetch_all, learn_corpus, learn_words, missing
 from albert.cli.start import albert
-from albert.corpus.install import alone
+from albert.domain.folders import alone
 
 EXAMPLE = "Je touche le RSA, ai-je droit à la complémentaire santé ?"
 

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from albert.corpus.chunking import chunk_sheet, estimate
 from albert.corpus.contract import SheetSource, Skipped
-from albert.corpus.install import alone, room
 from albert.corpus.report import BuildReport, SourceReport
 from albert.corpus.sources.directory import Directory
 from albert.corpus.sources.experiences import Experiences
@@ -23,6 +22,7 @@ from albert.corpus.sources.travail_emploi import TravailEmploi
 from albert.corpus.store import FORMAT, CorpusWriter, Row, row
 from albert.domain.documents import Institution, Sheet
 from albert.domain.errors import CorpusMissing
+from albert.domain.folders import alone, room
 
 READERS = 5
 """Changes when the readers or the cutting change what they make of the same data."""

@@ -14,10 +14,11 @@ from albert.corpus.catalog import Dataset, Origin
 from albert.corpus.checks import check
 from albert.corpus.contract import Skipped
 from albert.corpus.download import Downloader, session, sha256
-from albert.corpus.install import Place, room
+from albert.corpus.install import Place
 from albert.corpus.manifest import Manifest, Piece, Whence
 from albert.domain.documents import SourceName
 from albert.domain.errors import CorpusError, DownloadInvalid, SourceUnavailable
+from albert.domain.folders import room
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import errno
-import fcntl
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,41 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from albert.corpus.manifest import Manifest, loads
-from albert.domain.errors import CorpusError, DiskFull, HomeBusy
-
-_AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # linux/fcntl.h, linux/fs.h
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
-
-
-@contextmanager
-def room() -> Iterator[None]:
-    """Tell a full disk from other failures.
-
-    Raises:
-        DiskFull: the body ran out of room.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _NO_ROOM:
-            raise DiskFull from error
-        raise
-
-
-@contextmanager
-def alone(lock: Path, message: str | None = None) -> Iterator[None]:
-    """Hold ``lock``; the kernel lets go of it however the process ends.
-
-    Raises:
-        HomeBusy: another process, or another task of this one, holds it.
-    """
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("wb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise HomeBusy(message) from None
-        yield
+from albert.domain.errors import CorpusError, HomeBusy
+from albert.domain.folders import alone, take_place
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,13 +90,7 @@ class Place:
     def install(self, manifest: Manifest) -> None:
         """Put ``fresh`` in the place of ``current``, after it reached the disk. Wants the lock."""
         (self.fresh / "manifest.json").write_text(manifest.dumps(), "utf-8")
-        _sync(self.fresh)
-        if not self.current.exists():
-            self.fresh.rename(self.current)
-        elif not _exchange(self.fresh, self.current):
-            self.current.rename(self._old)
-            self.fresh.rename(self.current)
-        _sync(self.folder)
+        take_place(self.fresh, self.current, self._old)
         self.clear(downloads=True)
 
 
@@ -152,26 +109,3 @@ def installed(folder: Path, name: str) -> Manifest | None:
         except HomeBusy:
             return None
     return place.manifest()
-
-
-def _exchange(one: Path, other: Path) -> bool:
-    """Swap two folders' names in one step; ``False`` where the system cannot."""
-    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
-    if rename is None:
-        return False
-    names = os.fsencode(one), os.fsencode(other)
-    return bool(rename(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE) == 0)
-
-
-def _sync(folder: Path) -> None:
-    """Wait until the file system of ``folder`` is on disk: one call, not one a file."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        sync = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
-        if sync is None:
-            os.sync()
-        elif sync(descriptor) != 0:
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number))
-    finally:
-        os.close(descriptor)

@@ -18,6 +18,8 @@
   x InferenceError
     + ModelNotFound        no server offers that model
     + ModelFileInvalid     the file is not a model that we can serve
+    + ModelNotDownloaded   it is not on the disk
+    + ModelUnavailable     the hub of models does not give it
     + ModelOverloaded      retry later
     + ModelUnreachable     the model's server does not answer
       - ModelDown          none of its replicas does
@@ -53,6 +55,7 @@
     + PortInUse            another program listens there
     + SettingInvalid       a setting is unknown or ill-formed
     + TableInvalid         the routing table is ill-formed
+    + PromptConfigInvalid  a model's prompt_config.yml, or one of its templates
 
 Messages are read by public agents: French, one sentence, then what to do.
 Nothing here knows about HTTP; ``albert.asgi.problems`` gives each its status.
@@ -134,6 +137,14 @@ class ModelFileInvalid(InferenceError):
     """Ce fichier n'est pas un modèle que l'on puisse servir."""
 
 
+class ModelNotDownloaded(InferenceError):
+    """Ce modèle n'est pas sur le disque : téléchargez-le par « albert models download »."""
+
+
+class ModelUnavailable(InferenceError):
+    """Le dépôt ne donne pas ce modèle."""
+
+
 class ModelOverloaded(InferenceError):
     """Le modèle n'a plus de place pour une demande : réessayez plus tard."""
 
@@ -190,6 +201,10 @@ class SettingInvalid(ServiceError):
 
 class TableInvalid(ServiceError):
     """La table de routage est incorrecte."""
+
+
+class PromptConfigInvalid(ServiceError):
+    """La configuration de prompts d'un modèle est incorrecte."""
 
 
 class DatabaseError(AlbertError):

@@ -1,18 +1,20 @@
-"""The ways of asking a model: one template each, with a block for each message."""
+"""The ways of asking a model, each with its words, its defaults and what it reads."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from importlib.resources import files
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 
-from jinja2 import FunctionLoader, StrictUndefined, Template, meta
-from jinja2.sandbox import ImmutableSandboxedEnvironment
-
+from albert.domain.conversation import Circumstances, Sampling
 from albert.domain.errors import RequestError
+from albert.prompt.contract import Plan
 from albert.prompt.quotation import QuotedChunk
+from albert.prompt.sandbox import BoundedTemplate
 
-MODES = ("rag", "simple")
+_SHEETS = re.compile(r"chunks|(?:sheets?|chunks?)_(?:chunks|collection)")
+"""What passages of the official sheets are called in templates, the first generation's included."""
+_EXPERIENCES = re.compile(r"experiences?_(?:chunks|collection)|most_similar_experience")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +28,7 @@ class Variables:
     query: str
     search_query: str
     chunks: Sequence[QuotedChunk] = ()
+    experiences: Sequence[QuotedChunk] = ()
     limit: int = 0
     context: str = ""
     links: str = ""
@@ -33,42 +36,68 @@ class Variables:
     operators: Sequence[str] = ()
     themes: Sequence[str] = ()
 
+    def named(self, name: str) -> object:
+        """Return what a template calls so."""
+        if _SHEETS.fullmatch(name):
+            return self.chunks
+        if name == "most_similar_experience":
+            return self.experiences[0].text if self.experiences else ""
+        if _EXPERIENCES.fullmatch(name):
+            return self.experiences
+        return getattr(self, name)
 
-@dataclass(frozen=True, slots=True)
+
+_PLAIN = frozenset(field.name for field in fields(Variables)) - {"experiences"}
+
+
+def is_known(name: str) -> bool:
+    """Whether a template may use a variable of that name."""
+    return bool(name in _PLAIN or _SHEETS.fullmatch(name) or _EXPERIENCES.fullmatch(name))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Mode:
-    """A template, read; ``quotes`` says whether it shows passages at all."""
+    """A way of asking: the system's words, and the template of the question."""
 
     name: str
-    quotes: bool
-    template: Template
+    system: str
+    template: BoundedTemplate
+    sampling: Sampling = Sampling()
+    limit: int | None = None
+    circumstances: Circumstances = Circumstances()
 
-    def render(self, block: str, variables: Variables) -> str:
-        """Return the text of block ``"system"`` or ``"user"``, without blanks around it."""
-        named = {name: getattr(variables, name) for name in Variables.__slots__}
-        return "".join(self.template.blocks[block](self.template.new_context(named))).strip()
+    @property
+    def quotes(self) -> bool:
+        """Whether it shows passages of the official sheets at all."""
+        return any(map(_SHEETS.fullmatch, self.template.names))
 
+    @property
+    def plan(self) -> Plan:
+        tells = any(map(_EXPERIENCES.fullmatch, self.template.names))
+        return Plan(quotes=self.quotes, experiences=tells, limit=self.limit, sampling=self.sampling)
 
-def built_in_modes() -> dict[str, Mode]:
-    """Read the templates that come with the package, by name of mode."""
-    # plain text for a model, not HTML: ``quotation`` makes each variable harmless instead
-    environment = ImmutableSandboxedEnvironment(
-        loader=FunctionLoader(_source),
-        undefined=StrictUndefined,
-        autoescape=False,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return {
-        name: Mode(
-            name,
-            "chunks" in meta.find_undeclared_variables(environment.parse(_source(name))),
-            environment.get_template(name),
+    def render(self, variables: Variables) -> str:
+        """Return what the user's message says.
+
+        Raises:
+            PromptConfigInvalid: the template fails.
+        """
+        names = self.template.names
+        return self.template.render({name: variables.named(name) for name in names})
+
+    def around(self, said: Circumstances) -> Circumstances:
+        """Return what is known around a question: what the request says, else our defaults."""
+        ours = self.circumstances
+        return Circumstances(
+            context=said.context or ours.context,
+            links=said.links or ours.links,
+            institution=said.institution or ours.institution,
+            operators=said.operators or ours.operators,
+            themes=said.themes or ours.themes,
         )
-        for name in MODES
-    }
 
 
-def mode_named(modes: dict[str, Mode], name: str) -> Mode:
+def mode_named(modes: Mapping[str, Mode], name: str) -> Mode:
     """Return the mode.
 
     Raises:
@@ -81,5 +110,27 @@ def mode_named(modes: dict[str, Mode], name: str) -> Mode:
     return mode
 
 
-def _source(name: str) -> str:
-    return (files("albert.prompt") / "templates" / f"{name}.jinja").read_text("utf-8")
+_SAMPLE = QuotedChunk(title="Titre", text="Texte", url="https://exemple.fr", date="2026-01-01")
+_FULL = Variables(
+    query="Question",
+    search_query="Question",
+    chunks=(_SAMPLE, _SAMPLE),
+    experiences=(_SAMPLE, _SAMPLE),
+    limit=2,
+    context="Contexte",
+    links="https://exemple.fr",
+    institution="Institution",
+    operators=("Opérateur",),
+    themes=("Thème",),
+)
+_BARE = Variables(query="Question", search_query="Question")
+
+
+def try_out(mode: Mode) -> None:
+    """Render a mode with everything, and with the question alone, so that mistakes show at once.
+
+    Raises:
+        PromptConfigInvalid
+    """
+    for variables in (_FULL, _BARE):
+        mode.render(variables)

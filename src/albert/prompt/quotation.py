@@ -29,8 +29,19 @@ class QuotedChunk:
 
     title: str
     text: str
+    """With its breadcrumb, and the header row it needs."""
     url: str = ""
     date: str = ""
+    context: tuple[str, ...] = ()
+    sid: str = ""
+    source: str = ""
+    hash: str = ""
+    introduction: str = ""
+    """Empty, as the three below: templates of the first generation name them of the
+    sheet, which a prompt does not have."""
+    theme: str = ""
+    surtitre: str = ""
+    web_services: tuple[str, ...] = ()
 
 
 def neutral(text: str) -> str:
@@ -54,4 +65,8 @@ def quoted(chunk: Chunk) -> QuotedChunk:
         text=neutral(chunk.passage),
         url=neutral_attribute(chunk.url),
         date=neutral_attribute(chunk.date),
+        context=tuple(map(neutral_attribute, chunk.headings)),
+        sid=neutral_attribute(chunk.sheet),
+        source=neutral_attribute(chunk.source),
+        hash=chunk.id,
     )

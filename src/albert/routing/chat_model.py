@@ -98,17 +98,11 @@ def _unreadable() -> InferenceError:
 
 
 def _body(model: str, messages: Sequence[Message], sampling: Sampling) -> dict[str, object]:
-    drawn = {
-        "temperature": sampling.temperature,
-        "top_p": sampling.top_p,
-        "max_tokens": sampling.max_tokens,
-        "stop": list(sampling.stop) or None,
-    }
     return {
         "model": model,
         "stream": True,
         "messages": [{"role": m.role, "content": m.content} for m in messages],
-        **{name: value for name, value in drawn.items() if value is not None},
+        **sampling.said(),
     }
 
 

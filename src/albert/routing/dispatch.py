@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import aiohttp
 import orjson
+from yarl import URL
 
 from albert.domain.errors import ModelUnreachable
 from albert.routing.fleet import Fleet
@@ -19,6 +20,7 @@ _KEEP_ALIVE = 4.0
 """Seconds for which an idle connection is kept: uvicorn, under vLLM, closes them after five."""
 _PROBE_SECONDS = 2.0
 _PROBE_LIMIT = 1 << 20
+_MOST_MADE = 1000
 
 
 class Dispatcher:
@@ -31,6 +33,7 @@ class Dispatcher:
         self.fleet = fleet
         self._session: aiohttp.ClientSession | None = None
         self._live: set[Sending] = set()
+        self._made: dict[tuple[str, str, str], tuple[URL, dict[str, str]]] = {}
         self._watch = Watch(self._live, lambda: fleet, self.probe)
 
     async def open(self) -> None:
@@ -86,35 +89,63 @@ class Dispatcher:
         body: bytes,
         more: Mapping[str, str],
     ) -> aiohttp.ClientResponse:
-        endpoint = replica.endpoint
-        headers = {"content-type": "application/json", "accept-encoding": "identity", **more}
-        if endpoint.key:
-            headers["authorization"] = f"Bearer {endpoint.key}"
+        address, headers = self._to(replica, operation)
+        if more:
+            headers = {**headers, **more}
         return await self._opened().post(
-            f"{endpoint.base_url}/{operation}",
-            data=body,
+            address,
+            data=aiohttp.BytesPayload(body),
             headers=headers,
             allow_redirects=False,
             timeout=route.timeout,
         )
 
+    def _to(self, replica: LiveReplica, operation: str) -> tuple[URL, dict[str, str]]:
+        """Return where a replica does an operation, and how it is spoken to; made once."""
+        endpoint = replica.endpoint
+        wanted = (endpoint.base_url, endpoint.key, operation)
+        if (made := self._made.get(wanted)) is None:
+            if len(self._made) >= _MOST_MADE:
+                self._made.clear()
+            headers = {"content-type": "application/json", "accept-encoding": "identity"}
+            if endpoint.key:
+                headers["authorization"] = f"Bearer {endpoint.key}"
+            made = self._made[wanted] = URL(f"{endpoint.base_url}/{operation}"), headers
+        return made
+
+    async def prompt_config(self, route: Route) -> bytes:
+        """Return what a model's service says of its prompts; nothing where it does not."""
+        for replica in route.replicas:
+            endpoint = replica.endpoint
+            if endpoint.ready:
+                address = f"{endpoint.base_url.removesuffix('/v1')}/get_prompt_config"
+                if body := await self._read(address, endpoint.key):
+                    return body
+        return b""
+
     async def probe(self, replica: LiveReplica) -> bool:
         """Whether a replica answers at all: a list of models, or a refusal of its own."""
-        endpoint = replica.endpoint
-        headers = {"authorization": f"Bearer {endpoint.key}"} if endpoint.key else {}
+        return (
+            await self._read(f"{replica.endpoint.base_url}/models", replica.endpoint.key)
+            is not None
+        )
+
+    async def _read(self, address: str, key: str) -> bytes | None:
+        """Return a JSON text; empty where it is refused, ``None`` where nobody answers well."""
         try:
             async with self._opened().get(
-                f"{endpoint.base_url}/models",
-                headers=headers,
+                address,
+                headers={"authorization": f"Bearer {key}"} if key else {},
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=_PROBE_SECONDS),
             ) as response:
                 if response.status != 200:
-                    return 400 <= response.status < 500
-                orjson.loads(await response.content.read(_PROBE_LIMIT))
+                    return b"" if 400 <= response.status < 500 else None
+                body = await response.content.read(_PROBE_LIMIT)
+                orjson.loads(body)
         except (aiohttp.ClientError, TimeoutError, OSError, orjson.JSONDecodeError):
-            return False
-        return True
+            return None
+        return body
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:

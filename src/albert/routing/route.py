@@ -115,11 +115,12 @@ class Route:
                 called.set_result(None)
                 return
 
-    def down(self) -> ModelDown:
-        """Return the error of a model none of whose replicas is up."""
+    def down(self, why: str = "") -> ModelDown:
+        """Return the error of a model none of whose replicas is up; ``why`` is a sentence."""
         pauses = [one.breaker.wait for one in self.replicas if not one.draining]
         error = ModelDown(
-            f"Aucune réplique de « {self.model.name} » ne répond : réessayez dans un instant."
+            why
+            or f"Aucune réplique de « {self.model.name} » ne répond : réessayez dans un instant."
         )
         error.seconds = max(1, math.ceil(min(pauses, default=1.0)))
         return error

@@ -141,9 +141,11 @@ class Sending:
             elif outcome.blame != "none":
                 replica.fail(sure=outcome.blame == "sure")
             self._give_back()
-        if last is None or last.answer is None:
-            raise last.error if last else ModelTooSlow
-        return last.answer
+        if last is None:
+            raise ModelTooSlow
+        if last.answer is not None:
+            return last.answer
+        raise last.error if self.route.hope(()) else self.route.down(str(last.error))
 
     async def _next(self, last: Failed | None) -> LiveReplica | None:
         """Take another replica, or none where ``last`` was the last one.

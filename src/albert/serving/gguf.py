@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import mmap
+import re
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from albert.domain.errors import ModelFileInvalid
 
 SMALLEST = 4096
 """Bytes under which no language model fits, vocabulary included."""
+
+PART = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$")
+"""How the name of one part ends, of a model that llama.cpp's gguf-split cut in several."""
 
 _VERSIONS = (2, 3)  # https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 _WAY_OUT = "téléchargez la version GGUF du même modèle"
@@ -26,7 +32,14 @@ _STRANGERS = (
     (b"{", "est un fichier JSON"),
 )
 _EMBEDDING = {"bert", "nomic-bert", "jina-bert-v2", "t5encoder"}
-_NOT_CHAT = _EMBEDDING | {"clip", "whisper"}
+_PARTS = {"clip", "whisper"}
+Purpose = Literal["chat", "vectors", "anything"]
+_STRANGE: Mapping[Purpose, set[str]] = {
+    "chat": _EMBEDDING | _PARTS,
+    "vectors": _PARTS,
+    "anything": set(),
+}
+"""Architectures that do something else."""
 
 # sizes of GGUF's scalar types by their number; 8 is a string, 9 an array
 _SCALARS = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
@@ -42,12 +55,15 @@ class GGUF:
     architecture: str = ""
     context: int = 0
     """Tokens of the longest text the model was trained on."""
+    chat_template: str = ""
+    pooled: bool = False
+    """It says how the vectors of tokens become that of a text."""
 
 
-def examine(path: Path, *, converses: bool = True) -> GGUF:
-    """Read the header of a GGUF file, without its weights.
+def examine(path: Path, *, purpose: Purpose = "chat") -> GGUF:
+    """Read the header of a GGUF file, without its weights; ``purpose`` says what it must do.
 
-    Unless ``converses``, a model that makes vectors will do.
+
     A file cut after the place of its last tensor passes: the engine finds that out.
 
     Raises:
@@ -58,9 +74,9 @@ def examine(path: Path, *, converses: bool = True) -> GGUF:
     try:
         with path.open("rb") as file:
             start = file.read(256)
-            _check_start(path, start)
+            check_start(path, start)
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as octets:
-                return _header(path, octets, converses)
+                return _header(path, octets, purpose)
     except FileNotFoundError:
         raise _invalid(path, "n'existe pas : vérifiez le chemin") from None
     except OSError as error:
@@ -70,8 +86,12 @@ def examine(path: Path, *, converses: bool = True) -> GGUF:
         raise _invalid(path, f"est incomplet : {_WAY_OUT} de nouveau") from None
 
 
-def _check_start(path: Path, start: bytes) -> None:
-    """Raise unless the file begins as a GGUF file does."""
+def check_start(path: Path, start: bytes) -> None:
+    """Judge a file by its first 256 bytes.
+
+    Raises:
+        ModelFileInvalid: they are not those of a GGUF file; the message says what they are.
+    """
     if not start:
         raise _invalid(path, f"est vide : {_WAY_OUT}")
     if (earlier := _EARLIER.get(start[:4])) is not None:
@@ -91,7 +111,7 @@ def _check_start(path: Path, start: bytes) -> None:
     raise _invalid(path, f"n'est pas un modèle GGUF : {_WAY_OUT}")
 
 
-def _header(path: Path, octets: mmap.mmap, converses: bool) -> GGUF:
+def _header(path: Path, octets: mmap.mmap, purpose: Purpose) -> GGUF:
     """Walk metadata and tensors; ``struct.error`` or ``IndexError`` where the file stops short."""
     version, tensors, entries = struct.unpack_from("<IQQ", octets, 4)
     if version not in _VERSIONS:
@@ -103,9 +123,9 @@ def _header(path: Path, octets: mmap.mmap, converses: bool) -> GGUF:
     reader = _Reader(octets, 24)
     about = reader.metadata(entries)
     architecture = str(about.get("general.architecture", ""))
-    strange = architecture in (_NOT_CHAT if converses else _NOT_CHAT - _EMBEDDING)
+    strange = architecture in _STRANGE[purpose]
     if strange or about.get("general.type", "model") != "model" or not tensors:
-        what = "de conversation" if converses else "de vecteurs"
+        what = "de vecteurs" if purpose == "vectors" else "de conversation"
         raise _invalid(path, f"n'est pas un modèle {what} : choisissez-en un autre")
     last = reader.last_tensor(tensors)
     if len(octets) < max(SMALLEST, reader.place + last):
@@ -116,6 +136,8 @@ def _header(path: Path, octets: mmap.mmap, converses: bool) -> GGUF:
         version=version,
         architecture=architecture,
         context=context if isinstance(context, int) else 0,
+        pooled=f"{architecture}.pooling_type" in about,
+        chat_template=str(about.get("tokenizer.chat_template", "")),
     )
 
 

@@ -60,6 +60,7 @@ class WatchedEngine:
         """Why it was given up, in full: for the operator's eyes."""
         self.window = model.engine.context or 0
         """Tokens of each reader; 0 where the engine alone knows."""
+        self.unable: Mapping[str, str] = {}
         self.launches = 0
         self.pid = 0
         """Of its process while it lives, else 0."""
@@ -131,7 +132,7 @@ class WatchedEngine:
             OSError: the program cannot be run.
         """
         launch = await asyncio.to_thread(self._prepare)
-        self.window = launch.window or self.window
+        self.window, self.unable = launch.window or self.window, launch.unable
         self.launches += 1
         patience = self._means.patience
         async with EngineProcess(

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from albert.api.docs import schemas
+from albert.api.docs import responses, schemas
 
 Json = dict[str, Any]
 
@@ -45,6 +45,24 @@ _ROUTES = (
         "Répond à une question, avec ses sources",
         schemas.ChatCompletion,
         schemas.ChatCompletionRequest,
+        errors=(400, 401, 404, 413, 422, 500, 502, 503, 504),
+        streams=True,
+    ),
+    _Route(
+        "post",
+        "/v1/responses",
+        "La même chose, dans la forme des réponses (Responses) d'OpenAI",
+        responses.Response,
+        responses.ResponseRequest,
+        errors=(400, 401, 404, 413, 422, 500, 502, 503, 504),
+        streams=True,
+    ),
+    _Route(
+        "post",
+        "/v1/completions",
+        "Complète un texte, par un modèle de langue",
+        schemas.TextCompletion,
+        schemas.TextCompletionRequest,
         errors=(400, 401, 404, 413, 422, 500, 502, 503, 504),
         streams=True,
     ),

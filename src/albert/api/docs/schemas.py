@@ -118,6 +118,35 @@ class ChatCompletion(BaseModel):
     findings: list[Finding] = Field(description="Ce que la garde a remplacé")
 
 
+class TextCompletionRequest(BaseModel):
+    """Passe tel quel au moteur d'un modèle de langue ; ni l'extraction ni « rag » n'y vont."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"model": "smollm2", "prompt": "The capital of France is"}}
+    )
+
+    model: str | None = Field(None, description="Un modèle de langue de /v1/models")
+    prompt: str | list[str]
+    stream: bool = False
+    max_tokens: int | None = None
+    stop: str | list[str] | None = None
+
+
+class TextChoice(BaseModel):
+    index: int
+    text: str
+    finish_reason: str | None
+
+
+class TextCompletion(BaseModel):
+    id: str
+    object: Literal["text_completion"]
+    created: int
+    model: str
+    choices: list[TextChoice]
+    usage: Usage | None
+
+
 class EmbeddingsRequest(BaseModel):
     model_config = ConfigDict(json_schema_extra={"example": {"input": ["carte d'identité"]}})
 

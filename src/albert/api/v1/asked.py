@@ -55,12 +55,13 @@ def asked(fields: Fields) -> Asked:
         raise invalid("« rag.strategy » ne peut valoir que « last ».", "rag.strategy")
     if read.integer(fields, "n", least=1) not in (None, 1):
         raise invalid("« n » ne peut valoir que 1.", "n")
+    _refuse_other_forms(fields)
     question = Question(
         text=checked(turns[last].content),
         history=tuple(turns[:last]),
         where=Filter(sources=_sources(rag)),
         sampling=_sampling(fields),
-        limit=read.integer(rag, "rag.limit", least=1, most=_MOST_PASSAGES) or _DEFAULT.limit,
+        limit=read.integer(rag, "rag.limit", least=1, most=_MOST_PASSAGES),
         mode=read.text(rag, "rag.mode") or _DEFAULT.mode,
         checks=_checks(rag),
     )
@@ -68,6 +69,32 @@ def asked(fields: Fields) -> Asked:
     return Asked(
         question, read.flag(fields, "stream"), read.flag(options, "stream_options.include_usage")
     )
+
+
+def _refuse_other_forms(fields: Fields) -> None:
+    """Refuse what would give an answer another form than text: sheets have no other."""
+    way_out = "retirez-le, ou retirez « rag » pour parler à un modèle de langue lui-même"
+    for name in ("tools", "functions"):
+        if fields.get(name) and fields.get("tool_choice") != "none":
+            raise invalid(
+                f"Une réponse tirée des fiches n'appelle pas d'outil (« {name} ») : {way_out}.",
+                name,
+                code="unsupported_parameter",
+            )
+    shape = read.nested(fields, "response_format")
+    if read.text(shape, "response_format.type") not in (None, "text"):
+        raise invalid(
+            "Une réponse tirée des fiches est du texte, sans autre « response_format » : "
+            f"{way_out}.",
+            "response_format",
+            code="unsupported_parameter",
+        )
+    if read.flag(fields, "logprobs"):
+        raise invalid(
+            f"Une réponse tirée des fiches n'a pas de probabilités (« logprobs ») : {way_out}.",
+            "logprobs",
+            code="unsupported_parameter",
+        )
 
 
 def _sampling(fields: Fields) -> Sampling:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from uuid import uuid4
 
-from albert.api.services import Services
+from albert.api.services import Offered
 from albert.api.v1.asked import asked
 from albert.api.v1.metering import Metering
 from albert.api.v1.relay import FALLBACK, Passing, Relay, check_access, prepare, reserved
@@ -24,7 +24,7 @@ OPERATION = "chat/completions"
 
 
 class Chat:
-    def __init__(self, services: Services, metering: Metering, clock: Callable[[], float]) -> None:
+    def __init__(self, services: Offered, metering: Metering, clock: Callable[[], float]) -> None:
         self._services = services
         self._metering = metering
         self._relay = Relay(services.dispatcher)

@@ -8,7 +8,7 @@ from typing import Literal
 from albert.asgi import fields as read
 from albert.asgi.exchange import Reply, Request
 from albert.asgi.fields import Fields
-from albert.asgi.problems import invalid, model_not_found
+from albert.asgi.problems import Problem, invalid, model_not_found
 from albert.inference.contract import Embedder
 from albert.wire.openai import embeddings
 
@@ -57,6 +57,12 @@ def _encoding(fields: Fields) -> Literal["float", "base64"]:
 
 
 def _inputs(fields: Fields) -> tuple[str, ...]:
+    if _are_token_ids(fields.get("input")):
+        message = (
+            "« input » contient des numéros de jetons d'un autre modèle : envoyez les textes "
+            "(avec LangChain : OpenAIEmbeddings(check_embedding_ctx_length=False))."
+        )
+        raise Problem(422, message, code="invalid_type", param="input")
     inputs = read.texts(fields, "input")
     if not 1 <= len(inputs) <= _MOST_TEXTS:
         raise invalid(f"« input » doit contenir de 1 à {_MOST_TEXTS} textes.", "input")
@@ -64,3 +70,11 @@ def _inputs(fields: Fields) -> tuple[str, ...]:
         if not text.strip() or "\0" in text:  # the model would give a vector, of nothing
             raise invalid("« input » contient un texte vide ou un caractère nul.", "input")
     return inputs
+
+
+def _are_token_ids(raw: object) -> bool:
+    """Whether these are a text's tokens, or several texts', as OpenAI's own models read them."""
+    if not isinstance(raw, list) or not raw:
+        return False
+    first = raw[0][0] if isinstance(raw[0], list) and raw[0] else raw[0]
+    return isinstance(first, int) and not isinstance(first, bool)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import orjson
 
 from albert.api.auth import Principal
-from albert.api.services import Services
+from albert.api.services import Offered
 from albert.api.v1.request import ModelRequest
 from albert.asgi.exchange import Reply
 from albert.asgi.problems import model_not_found
@@ -23,7 +23,7 @@ TYPES: Mapping[ModelType, CardType] = {
 
 
 class Models:
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Offered) -> None:
         self._services = services
 
     def cards(self, caller: Principal) -> dict[str, ModelCard]:
@@ -35,8 +35,9 @@ class Models:
                 cards[name] = model_card(name, TYPES[route.model.type], route.model.aliases)
             else:
                 cards.pop(name, None)
-        own = self._services.embedder.model
-        return cards | {own: model_card(own, "text-embeddings-inference")}
+        if (own := self._services.embedder) is not None:
+            cards[own.model] = model_card(own.model, "text-embeddings-inference")
+        return cards
 
     async def every(self, request: ModelRequest, reply: Reply) -> None:
         listed: ModelList = {

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import lru_cache
 from zlib import crc32
 
 import orjson
@@ -37,6 +38,8 @@ _OURS = frozenset(
     )
 )
 _DROPPED = _HOP_BY_HOP | _OURS
+_STREAMED = frozenset((b"content-type", b"cache-control", b"x-accel-buffering"))
+"""Which a stream has from us."""
 FALLBACK = b"x-albert-fallback"
 """Names the model that answered in the place of one whose replicas are all down."""
 
@@ -231,14 +234,21 @@ def _cut() -> Problem:
 def _kept(answer: Answer) -> list[Header]:
     """Return the engine's headers that are the answer's own."""
     streamed = answer.response is not None
-    kept: list[Header] = []
-    typed = False
-    for name, value in answer.headers:
-        key = name.lower()
-        if key in _DROPPED or (streamed and key in (b"content-type", b"cache-control")):
-            continue
-        typed = typed or key == JSON[0]
-        kept.append((key, value))
+    kept = [
+        (key, value)
+        for name, value in answer.headers
+        if (key := _lowered(name)) and not (streamed and key in _STREAMED)
+    ]
     if streamed:
         return kept
-    return [*kept, WRITTEN_BY] if typed else [*kept, JSON, WRITTEN_BY]
+    if not any(key == JSON[0] for key, _ in kept):
+        kept.append(JSON)
+    kept.append(WRITTEN_BY)
+    return kept
+
+
+@lru_cache(maxsize=512)
+def _lowered(name: bytes) -> bytes:
+    """Return the name of a header that is passed on, else nothing: engines send the same few."""
+    key = name.lower()
+    return b"" if key in _DROPPED else key

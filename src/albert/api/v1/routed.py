@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from albert.api.services import Services
+from albert.api.services import Offered
 from albert.api.v1.metering import Metering
 from albert.api.v1.relay import Passing, Relay, prepare
 from albert.api.v1.request import ModelRequest
@@ -21,7 +21,7 @@ class Routed:
     def __init__(
         self,
         operation: str,
-        services: Services,
+        services: Offered,
         metering: Metering,
         *,
         local: Local | None = None,
@@ -34,16 +34,20 @@ class Routed:
 
     async def __call__(self, request: ModelRequest, reply: Reply) -> None:
         fields = read.json_object(request.body)
-        name = read.text(fields, "model") or ""
+        name = read.text(fields, "model") or self._unsaid()
         route = self._services.dispatcher.fleet.find(name)
         if route is not None:
             passing = Passing(request, fields, self._operation)
             prepare(route, passing)
             async with self._metering.of(request.call, reply):
                 await self._relay(route, passing, reply)
-        elif self._local is not None:
-            request.call.model = self._services.embedder.model
+        elif self._local is not None and (own := self._services.embedder) is not None:
+            request.call.model = own.model
             async with self._metering.of(request.call, reply):
                 await self._local(request, reply)
         else:
             raise model_not_found(name, self._services.names)
+
+    def _unsaid(self) -> str:
+        """Return the model of requests that name none: it writes, and nothing else."""
+        return self._services.default_model if self._operation == "completions" else ""

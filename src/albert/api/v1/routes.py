@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import time
 from collections.abc import Awaitable, Callable
 
@@ -10,12 +11,14 @@ from starlette.types import Receive, Scope, Send
 
 from albert.api.auth import require_member
 from albert.api.call import Call
-from albert.api.services import Services
+from albert.api.services import Offered
 from albert.api.v1.chat import Chat
+from albert.api.v1.completions import Completions
 from albert.api.v1.embeddings import Embeddings
 from albert.api.v1.metering import Metering
 from albert.api.v1.models import Models
 from albert.api.v1.request import ModelRequest
+from albert.api.v1.responses.route import Responses
 from albert.api.v1.routed import Routed
 from albert.asgi.exchange import ReaderLeft, Reply, path_of, read_body
 from albert.asgi.in_flight import InFlight
@@ -23,6 +26,14 @@ from albert.asgi.problems import Problem, internal, problem_of, stopping
 from albert.domain.errors import AlbertError
 
 PREFIXES = ("/v1/", "/api/v1/")
+
+_KEPT_RESPONSES = {
+    "GET": r"responses/[^/]+(/input_items)?",
+    "DELETE": r"responses/[^/]+",
+    "POST": r"responses/[^/]+/cancel",
+}
+"""Where OpenAI has the responses that it keeps, by method."""
+_NEVER = "(?!)"
 
 Handler = Callable[[ModelRequest, Reply], Awaitable[None]]
 
@@ -32,16 +43,22 @@ def is_ours(path: str) -> bool:
 
 
 class OpenAIRoutes:
-    def __init__(self, services: Services, in_flight: InFlight, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, services: Offered, in_flight: InFlight, clock: Callable[[], float] = time.time
+    ) -> None:
         self._gate = services.gate
         self._in_flight = in_flight
         self._models = Models(services)
         metering = Metering(services.limiter, services.recorder)
-        embeddings = Embeddings(services.embedder)
+        embedder = services.embedder
+        embeddings = Embeddings(embedder) if embedder is not None else None
+        chat = Chat(services, metering, clock)
+        self._responses = Responses(chat, lambda: services.default_model, clock)
         self._handlers: dict[str, tuple[str, Handler]] = {
             "models": ("GET", self._models.every),
-            "chat/completions": ("POST", Chat(services, metering, clock)),
-            "completions": ("POST", Routed("completions", services, metering)),
+            "chat/completions": ("POST", chat),
+            "completions": ("POST", Completions(services, metering)),
+            "responses": ("POST", self._responses),
             "embeddings": ("POST", Routed("embeddings", services, metering, local=embeddings)),
             "rerank": ("POST", Routed("rerank", services, metering)),
         }
@@ -90,6 +107,8 @@ class OpenAIRoutes:
         if name.startswith("models/"):
             one = functools.partial(self._models.one, name.removeprefix("models/"))
             expected, handler = "GET", one
+        elif re.fullmatch(_KEPT_RESPONSES.get(method, _NEVER), name):
+            expected, handler = method, functools.partial(self._responses.one, name.split("/")[1])
         elif name in self._handlers:
             expected, handler = self._handlers[name]
         else:

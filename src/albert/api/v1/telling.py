@@ -26,7 +26,7 @@ class Telling:
         self,
         answerer: Answerer,
         asked: Asked,
-        counter: Embedder,
+        counter: Embedder | None,
         completion: Completion,
         call: Call,
     ) -> None:
@@ -101,6 +101,8 @@ class Telling:
     async def _spent(self) -> Usage:
         """Count tokens as the embedding model does: the only tokenizer that is always there."""
         heard = "\n".join(_heard(self._asked.question))
+        if self._counter is None:
+            return usage(0, 0)
         count = self._counter.token_count
         prompt = await asyncio.to_thread(count, heard)
         completion = await asyncio.to_thread(count, "".join(self._said))

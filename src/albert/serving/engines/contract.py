@@ -37,6 +37,9 @@ class Launch:
     (``serving.keeper``), and its input is empty."""
     window: int = 0
     """Tokens that each reader has; 0 where the engine alone knows."""
+    unable: Mapping[str, str] = field(default_factory=dict)
+    """What the engine would pass over in silence, with this model: by field of a request
+    (``tools``, ``tool_choice.function``), a French sentence that says so and what to do."""
 
 
 class Driver(Protocol):
@@ -85,4 +88,11 @@ class EngineState(Protocol):
     @property
     def request_extra(self) -> Mapping[str, object]:
         """What each streamed request must say besides (``Driver.request_extra``)."""
+        ...
+
+    @property
+    def unable(self) -> Mapping[str, str]:
+        """What it cannot do (``Launch.unable``): requests that ask for it are refused in front
+        (``serving.engines.unable.refusal``).
+        """
         ...

@@ -36,6 +36,17 @@ _FLAGS: Mapping[str, type[bool | int | float | str]] = {
 """What ``engine.flags`` may say: fields of llama.cpp's ``CommonParams`` that bear on speed, memory
 and form. None opens a file, an address or a log."""
 
+_UNABLE: Mapping[str, str] = {
+    "tool_choice.function": "llama.cpp n'impose pas un outil par son nom : ne donnez que "
+    "celui-là, et tool_choice = required.",
+    "echo": "llama.cpp ne répète pas la demande dans sa réponse (echo) : retirez ce champ.",
+    "best_of": "llama.cpp ne choisit pas entre plusieurs réponses (best_of) : demandez n réponses.",
+    "stop_token_ids": "llama.cpp ne s'arrête pas à un jeton (stop_token_ids) : employez stop.",
+    "length_penalty": "llama.cpp ne pèse pas les longueurs (length_penalty) : retirez ce champ.",
+    "suffix": "llama.cpp n'écrit pas entre deux textes (suffix) : retirez ce champ.",
+}
+_NO_TOOLS = "Le gabarit de ce modèle ne prévoit pas d'outils : retirez tools, ou changez de modèle."
+
 
 class LlamaCppDriver:
     """Serves a GGUF file, on the processors, with ``xllamacpp``."""
@@ -53,13 +64,14 @@ class LlamaCppDriver:
             )
         _refuse_strangers(order.model.engine)
         _flags(order.model.engine.flags)
-        gguf.examine(_file(order), converses=order.model.type == "text-generation")
+        gguf.examine(_file(order), purpose=_purpose(order))
 
     def launch(self, order: Order) -> Launch:
         engine, file = order.model.engine, _file(order)
         vectors = order.model.type == "embeddings"
-        trained = gguf.examine(file, converses=not vectors).context
-        window = min(engine.context or WINDOW, trained or sys.maxsize)
+        about, flags = gguf.examine(file, purpose=_purpose(order)), _flags(engine.flags)
+        window = min(engine.context or WINDOW, about.context or sys.maxsize)
+        template = str(flags.get("chat_template", about.chat_template))
         wanted: llama_cpp_child.Wanted = {
             "path": str(file.absolute()),
             "name": order.model.upstream_name,
@@ -69,13 +81,15 @@ class LlamaCppDriver:
             "slots": engine.slots,
             "threads": engine.threads or min(len(os.sched_getaffinity(0)), _MOST_THREADS),
             "vectors": vectors,
-            "flags": _flags(engine.flags),
+            "mean": vectors and not about.pooled,
+            "flags": flags,
         }
         return Launch(
             argv=(sys.executable, "-P", "-m", llama_cpp_child.__name__),
             input=json.dumps(wanted).encode() + b"\n",
             ends_with_input=True,
             window=window,
+            unable=_UNABLE if "tools" in template else {"tools": _NO_TOOLS, **_UNABLE},
         )
 
 
@@ -146,3 +160,7 @@ def _valued(said: str, value: str, kind: type[bool | int | float | str]) -> bool
         raise InferenceError(
             f"engine.flags : « {said} » veut {words.get(kind, 'un texte')}, et non « {value} »."
         ) from None
+
+
+def _purpose(order: Order) -> gguf.Purpose:
+    return "chat" if order.model.type == "text-generation" else "vectors"

@@ -25,6 +25,8 @@ class Wanted(TypedDict):
     slots: int
     threads: int
     vectors: bool
+    mean: bool
+    """The vector of a text is the mean of its tokens': the model does not say."""
     flags: Mapping[str, bool | float | str]
     """Fields of ``CommonParams``, by name; they have the last word."""
 
@@ -73,6 +75,8 @@ def _params(params: Any, wanted: Wanted) -> Any:  # noqa: ANN401 — xllamacpp s
     if wanted["vectors"]:
         params.embedding = True
         params.n_batch = params.n_ubatch = wanted["window"]  # a text is read in one batch
+    if wanted["mean"]:
+        params.pooling_type = 1  # llama.h: LLAMA_POOLING_TYPE_MEAN
     for name, value in wanted["flags"].items():
         setattr(params, name, value)
     return params

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 from fastapi import APIRouter
 
 from albert.api.access import Member, Served, refusals
 from albert.api.features.models.schemas import ModelDescription, PromptMode
+from albert.api.services import Services
 from albert.api.v1.models import Models
 from albert.assistant.contract import EXTRACTIVE
-from albert.prompt.modes import built_in_modes
 from albert.wire.openai import ModelCard
 
 private = APIRouter(prefix="/api/v2", tags=["Modèles"], responses=refusals(401, 403, 500, 503))
@@ -24,9 +22,7 @@ def read_models(caller: Member, services: Served) -> dict[str, ModelDescription]
             type=card["type"],
             owned_by=card["owned_by"],
             default=name == services.default_model,
-            prompts=list(_modes())
-            if card["type"] == "text-generation" and name != EXTRACTIVE
-            else [],
+            prompts=_modes(services, name) if _writes(card) else [],
         )
         for name, card in Models(services).cards(caller).items()
     }
@@ -36,6 +32,8 @@ def _writes(card: ModelCard) -> bool:
     return card["type"] == "text-generation" and card["id"] != EXTRACTIVE
 
 
-@cache
-def _modes() -> tuple[PromptMode, ...]:
-    return tuple(PromptMode(mode=m.name, references=m.quotes) for m in built_in_modes().values())
+def _modes(services: Services, model: str) -> list[PromptMode]:
+    return [
+        PromptMode(mode=mode.name, references=mode.quotes)
+        for mode in services.modes(model).values()
+    ]

@@ -49,7 +49,7 @@ def question(stream: Stream, chat: Chat | None, history: tuple[Message, ...]) ->
             sheets=frozenset(map(SheetId, stream.should_sids or ())),
             without_sheets=frozenset(map(SheetId, stream.must_not_sids or ())),
         ),
-        limit=stream.limit or _DEFAULT.limit,
+        limit=stream.limit,
         mode=stream.mode or _DEFAULT.mode,
         sampling=Sampling(temperature=stream.temperature),
         circumstances=Circumstances(

@@ -1,0 +1,1 @@
+"""OpenAI's Responses API, told by chat completions: requests one way, answers the other."""

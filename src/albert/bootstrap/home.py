@@ -1,0 +1,36 @@
+"""The data folder, opened with care."""
+
+from __future__ import annotations
+
+from albert.domain.errors import HomeError, HomeTooNew
+from albert.domain.mishaps import mishap
+from albert.settings import Home, Settings
+
+FORMAT = 1
+"""Of the data folder; a folder of a later format is left alone."""
+
+
+def open_home(settings: Settings) -> Home:
+    """Make the data folder if there is none, and see that we may use it.
+
+    Raises:
+        HomeTooNew, HomeError, DiskFull
+    """
+    home = Home(settings.home.expanduser().absolute())
+    try:
+        home.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        found = home.format.read_text("ascii") if home.format.exists() else ""
+        if not found:  # new, or the disk was full when it was made
+            found = f"{FORMAT}\n"
+            home.format.write_text(found, "ascii")
+    except OSError as error:
+        raise mishap(error) from error
+    except UnicodeDecodeError:
+        found = ""
+    if not found.strip().isdecimal():
+        raise HomeError(
+            f"« {home.root} » n'est pas un dossier de données d'Albert : changez ALBERT_HOME."
+        )
+    if int(found) > FORMAT:
+        raise HomeTooNew
+    return home

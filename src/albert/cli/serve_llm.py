@@ -1,0 +1,154 @@
+"""``albert serve llm``: an engine of the table, launched, watched, and served to others."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvloop
+
+from albert.asgi.run import serve
+from albert.bootstrap import Albert
+from albert.cli.console import say
+from albert.cli.exposure import check_exposure, check_port, is_loopback
+from albert.cli.start import albert
+from albert.domain.errors import ModelNotFound, RequestError, TableInvalid
+from albert.prompt.config import PromptConfig, built_in, read_config
+from albert.routing.reading import read
+from albert.routing.table import DriverName, Replica, RoutedModel
+from albert.serving.llm_service import LLMService
+from albert.serving.watched import WatchedEngine
+
+
+class Launcher(StrEnum):
+    vllm = "vllm"
+    llama_cpp = "llama.cpp"
+    gpt4all = "gpt4all"
+
+
+def llm(
+    name: Annotated[str, typer.Argument(help="Le modèle, son nom dans la table.")] = "",
+    table: Annotated[
+        Path | None,
+        typer.Option("--table", help="La table de routage (sinon ALBERT_ROUTING_TABLE)."),
+    ] = None,
+    hf_repo_id: Annotated[
+        str, typer.Option("--hf-repo-id", help="Sans table : le dépôt Hugging Face du modèle.")
+    ] = "",
+    file: Annotated[
+        str, typer.Option("--file", help="Sans table : un fichier du dépôt, ou de la machine.")
+    ] = "",
+    driver: Annotated[
+        Launcher, typer.Option("--driver", help="Sans table : le moteur qui sert le modèle.")
+    ] = Launcher.vllm,
+    host: Annotated[
+        str, typer.Option("--host", help="Adresse d'écoute (sinon la réplique, ou 127.0.0.1).")
+    ] = "",
+    port: Annotated[
+        int | None,
+        typer.Option("--port", min=0, max=65535, help="Port (sinon la réplique, ou 8000)."),
+    ] = None,
+) -> None:
+    """Lance le moteur d'un modèle, le surveille et le sert ; Ctrl-C arrête tout."""
+    one = albert()
+    if hf_repo_id or file:
+        model = _told(name, hf_repo_id, file, driver, table)
+    else:
+        model = _found(name, table or Path(one.settings.routing_table))
+    place = _place(model, told=bool(host))
+    where = (host or place.host or "127.0.0.1", place.port if port is None else port)
+    key = one.settings.llm_api_key.get_secret_value()
+    check_exposure(where[0], key, "LLM_API_KEY")
+    check_port(*where)
+    uvloop.run(_serve(one, model.model_copy(update={"replicas": (Replica(),)}), *where, key))
+
+
+def _told(
+    name: str, repository: str, file: str, driver: Launcher, table: Path | None
+) -> RoutedModel:
+    """Make a table of one entry out of the options."""
+    if table is not None:
+        raise RequestError("--hf-repo-id et --file remplacent la table : retirez --table.")
+    engine: DriverName = "vllm" if driver is Launcher.vllm else "llama.cpp"
+    called = name or repository.rpartition("/")[2] or Path(file).stem
+    return RoutedModel(name=called, driver=engine, hf_repo_id=repository, file=file)
+
+
+def _found(name: str, table: Path) -> RoutedModel:
+    if table == Path():
+        raise TableInvalid(
+            "Aucune table de routage : donnez-la par --table ou dans ALBERT_ROUTING_TABLE, "
+            "ou dites le modèle par --hf-repo-id ou --file."
+        )
+    models = read(table)
+    names = ", ".join(model.name for model in models)
+    model = models.find(name)
+    if model is None:
+        wrong = f"Le modèle « {name} » n'est pas dans « {table} »" if name else "Dites quel modèle"
+        raise ModelNotFound(f"{wrong} : il y a {names or 'une table vide'}.")
+    if model.driver in ("embedded", "openai"):
+        raise ModelNotFound(
+            f"« {model.name} » a le pilote {model.driver}, qui ne lance rien : "
+            + (
+                "prenez « albert serve embeddings »."
+                if model.driver == "embedded"
+                else "il est servi ailleurs."
+            )
+        )
+    return model
+
+
+def _place(model: RoutedModel, *, told: bool) -> Replica:
+    """Return the replica that this machine is; ``told``: the host is an option's.
+
+    Raises:
+        RequestError: several could be.
+    """
+    ours = {"", socket.gethostname(), socket.getfqdn()}
+    here = [r for r in model.replicas if r.host in ours or is_loopback(r.host)]
+    candidates = here or list(model.replicas)
+    if not told and (len(candidates) > 1 or "://" in candidates[0].host):
+        raise RequestError(
+            f"La table ne dit pas quelle réplique de « {model.name} » est ici : "
+            "dites où écouter, par --host et --port."
+        )
+    return candidates[0]
+
+
+async def _serve(one: Albert, model: RoutedModel, host: str, port: int, key: str) -> None:
+    weights = await asyncio.to_thread(one.weights, model)  # told at once if they are not there
+    lost = asyncio.Event()
+
+    def changed(engine: WatchedEngine) -> None:
+        if engine.detail:
+            say(engine.detail)
+        elif engine.launches > 1:
+            say(f"« {model.name} » répond de nouveau.")
+        if engine.state == "failed":
+            lost.set()
+
+    async with one.supervisor() as supervisor:
+        supervisor.watch(changed)
+        await supervisor.reconcile([model])
+        engine = supervisor.engines[model.name]
+        prompts = await asyncio.to_thread(_prompts, weights)
+        service = LLMService(
+            model=model,
+            engine=engine,
+            key=key,
+            prompt_config=prompts.encoded(),
+            defaults=prompts.sampling(model.name).said(),
+        )
+        told = f"« {model.name} » est servi sur "
+        await serve(service, host, port, lambda address: say(f"{told}{address}/v1"), stop=lost)
+    if engine.error is not None:
+        raise engine.error
+    say("Le service du modèle est arrêté.")
+
+
+def _prompts(weights: Path) -> PromptConfig:
+    return read_config(weights if weights.is_dir() else weights.parent) or built_in()
