@@ -10,6 +10,7 @@ from starlette.types import Message, Scope
 from albert.api.app import create_app
 from albert.api.auth import Principal
 from albert.api.call import Call
+from albert.api.gateway import Gateway, GatewayServices
 from albert.api.metrics import calls
 from albert.api.metrics.catalogue import ALL
 from albert.api.metrics.page import Metrics
@@ -220,4 +221,26 @@ def test_the_service_counts_its_answers_refusals_included() -> None:
         ("v1", "401"): 1,
         ("v1", "404"): 1,
         ("v2", "200"): 1,
+    }
+
+
+def test_a_gateway_alone_has_them_too() -> None:
+    services = scripted()
+    gateway = Gateway(
+        GatewayServices(
+            gate=services.gate,
+            database=services.database,
+            dispatcher=services.dispatcher,
+            metrics=Metrics(key="secret"),
+        )
+    )
+
+    async def play() -> str:
+        await ask(gateway, "GET", "/v1/models")
+        await ask(gateway, "GET", "/ailleurs")
+        return (await ask(gateway, "GET", "/metrics", key="secret")).body.decode()
+
+    assert counted(asyncio.run(play()), "albert_http_answers_total") == {
+        ("v1", "200"): 1,
+        ("v2", "404"): 1,
     }

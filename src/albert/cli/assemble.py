@@ -30,16 +30,6 @@ def services(one: Albert, models: Models, database: Database, key: str) -> Servi
     watched = watching(one.settings, gate, models.dispatcher.fleet)
     database.listener.on(CHANNEL, lambda _: reload_later(models, background))
 
-    async def warm() -> None:
-        await database.open()
-        if not await ensure_first_admin(database, first_admin(one), digest_of(key)):
-            say(
-                f"La clé de {one.home.secrets / KEY_FILE} a été révoquée : elle n'ouvre plus rien. "
-                "Supprimez ce fichier, puis relancez « albert up » : une autre sera créée."
-            )
-        await one.embedder.warm_up()
-        one.engine.coverage()
-
     async def close() -> None:
         one.embedder.close()
         await database.close()
@@ -63,9 +53,21 @@ def services(one: Albert, models: Models, database: Database, key: str) -> Servi
         modes=(models.prompts or built_in()).modes,
         titler=models.titler,
         background=background,
-        open=warm,
+        open=lambda: warm(one, database, key),
         close=close,
     )
+
+
+async def warm(one: Albert, database: Database, key: str) -> None:
+    """Open the database, with an administrator in it, and load what answers first."""
+    await database.open()
+    if not await ensure_first_admin(database, first_admin(one), digest_of(key)):
+        say(
+            f"La clé de {one.home.secrets / KEY_FILE} a été révoquée : elle n'ouvre plus rien. "
+            "Supprimez ce fichier, puis relancez « albert up » : une autre sera créée."
+        )
+    await one.embedder.warm_up()
+    one.engine.coverage()
 
 
 def reload_later(models: Models, background: Background) -> None:
