@@ -131,13 +131,9 @@ class Settings(BaseModel):
     retention_days: int = Field(
         365, ge=1, description="Jours de conservation des conversations sans activité"
     )
-    metrics_key: SecretStr = Field(
-        SecretStr(""), description="Clé qui ouvre /metrics ; vide : cette machine seule"
-    )
+    metrics_key: SecretStr = Field(SecretStr(""), description="Clé qui ouvre /metrics")
     log_format: Literal["text", "json"] = Field("text", description="Forme du journal")
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "warning", description="Niveau du journal ; info : une ligne par appel d'un modèle"
-    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("warning", description="Niveau")
     otlp_endpoint: str = Field(
         "",
         validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
