@@ -136,6 +136,14 @@ class Settings(BaseModel):
     retention_days: int = Field(
         365, ge=1, description="Jours de conservation des conversations sans activité"
     )
+    metrics_key: SecretStr = Field(SecretStr(""), description="Clé qui ouvre /metrics")
+    log_format: Literal["text", "json"] = Field("text", description="Forme du journal")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("warning", description="Niveau")
+    otlp_endpoint: str = Field(
+        "",
+        validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
+        description="Adresse OTLP/HTTP du collecteur de traces ; vide : aucune trace",
+    )
     env: str = Field("dev", validation_alias="ENV", description="Nom de l'environnement")
     secret_key: SecretStr = Field(
         SecretStr(""), validation_alias="SECRET_KEY", description="Secret qui signe les sessions"

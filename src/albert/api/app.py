@@ -12,6 +12,7 @@ from starlette.types import Message, Receive, Scope, Send
 from albert import __version__
 from albert.api.features.privacy.purging import Purging
 from albert.api.features.streams.hub import Hub
+from albert.api.metrics.page import PATH as METRICS
 from albert.api.services import Services
 from albert.api.v1.routes import OpenAIRoutes, is_ours
 from albert.api.web import build_web
@@ -97,10 +98,13 @@ class Application:
         if scope["type"] != "http":
             await self.web(scope, receive, send)
             return
-        request_id = request_id_of(scope)
-        stamped = self._stamped(send, request_id)
-        if is_ours(path_of(scope)):
+        request_id, path = request_id_of(scope), path_of(scope)
+        proxied = is_ours(path)
+        stamped = self._stamped(send, request_id, "v1" if proxied else "v2")
+        if proxied:
             await self._v1(scope, receive, stamped, request_id)
+        elif path == METRICS:
+            await self._services.metrics(scope, receive, send)
         else:
             await self._rest(scope, receive, stamped)
 
@@ -114,8 +118,8 @@ class Application:
         else:
             await self.web(scope, replay(body, receive), send)
 
-    def _stamped(self, send: Send, request_id: str) -> Send:
-        """Name the request, and the age of what we serve, on every answer."""
+    def _stamped(self, send: Send, request_id: str, part: str) -> Send:
+        """Name the request, and the age of what we serve, on every answer; count it."""
         stamps: list[Header] = [(b"x-request-id", request_id.encode())]
         if newest := self._newest():
             stamps.append((b"x-albert-corpus-date", newest))
@@ -123,6 +127,7 @@ class Application:
         async def stamp(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message.get("headers", ()), *stamps]
+                self._services.metrics.answered(part, message["status"])
             await send(message)
 
         return stamp

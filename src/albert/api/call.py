@@ -43,6 +43,9 @@ class Call:
     """The model that answered in its place, where all its replicas were down."""
     headers: tuple[Header, ...] = field(default=())
     """What the answer's headers say besides: limits, fallback."""
+    traceparent: str = ""
+    tracestate: str = ""
+    """The W3C trace context: the client's, then that of our own span where traces are kept."""
 
 
 class Limiter(Protocol):

@@ -13,6 +13,8 @@ from albert import __version__
 from albert.api.auth import Gate
 from albert.api.call import Limiter, Recorder, Unlimited, Unrecorded
 from albert.api.database.engine import Database
+from albert.api.metrics.page import PATH as METRICS
+from albert.api.metrics.page import Metrics
 from albert.api.v1.routes import OpenAIRoutes, is_ours
 from albert.asgi.exchange import Reply, path_of, request_id_of
 from albert.asgi.in_flight import InFlight
@@ -31,6 +33,7 @@ class GatewayServices:
     dispatcher: Dispatcher
     limiter: Limiter = field(default_factory=Unlimited)
     recorder: Recorder = field(default_factory=Unrecorded)
+    metrics: Metrics = field(default_factory=Metrics)
     drain_seconds: float = 30.0
     opened: Callable[[], Awaitable[object]] | None = None
     """Called once the database is open."""
@@ -86,17 +89,20 @@ class Gateway:
             await asyncio.wait(running)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request_id = request_id_of(scope)
+        request_id, path = request_id_of(scope), path_of(scope)
         stamp = (b"x-request-id", request_id.encode())
+        part = "v1" if is_ours(path) else "v2"
 
         async def stamped(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message.get("headers", ()), stamp]
+                self._services.metrics.answered(part, message["status"])
             await send(message)
 
-        path = path_of(scope)
-        if is_ours(path):
+        if part == "v1":
             await self._v1(scope, receive, stamped, request_id)
+        elif path == METRICS:
+            await self._services.metrics(scope, receive, send)
         else:
             await self._about(path, Reply(stamped))
 

@@ -11,6 +11,7 @@ from albert.api.background import Background
 from albert.api.call import Limiter, Recorder, Unlimited, Unrecorded
 from albert.api.database.engine import Database
 from albert.api.mail.contract import Mailer
+from albert.api.metrics.page import Metrics
 from albert.assistant.contract import Answerer
 from albert.assistant.titles import Titler
 from albert.index.contract import Coverage
@@ -136,6 +137,7 @@ class Services:
     titler: Titler | None = None
     """Where a model is there to entitle questions."""
     background: Background = field(default_factory=Background)
+    metrics: Metrics = field(default_factory=Metrics)
     open: Callable[[], Awaitable[None]] = _nothing
     close: Callable[[], Awaitable[None]] = _nothing
 

@@ -14,6 +14,7 @@ from typing import Protocol
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
+from albert.asgi.gathered import GatheringProtocol
 from albert.domain.errors import PortInUse, ServiceError
 
 
@@ -91,7 +92,7 @@ async def serve(
     with listen(host, port) as listener:
         config = uvicorn.Config(
             app,
-            http="httptools",
+            http=GatheringProtocol,  # httptools in C
             ws="none",
             lifespan="off",  # opened here, so that its errors reach the caller as they are
             log_config=None,

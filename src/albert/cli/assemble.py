@@ -16,6 +16,7 @@ from albert.api.services import Policy, Services, SourceStatus, Status
 from albert.bootstrap import Albert
 from albert.bootstrap.models import Models
 from albert.cli.console import say
+from albert.cli.observe import watching
 from albert.domain.errors import PasswordInvalid, SearchError, SettingInvalid
 from albert.index.contract import Coverage
 from albert.prompt.config import built_in
@@ -25,21 +26,14 @@ def services(one: Albert, models: Models, database: Database, key: str) -> Servi
     """Return what the API serves; the database is opened and closed with it."""
     secret = secret_key(one.settings, one.home.secrets)
     background = Background()
+    gate = DatabaseGate(database, secret)
+    watched = watching(one.settings, gate, models.dispatcher.fleet)
     database.listener.on(CHANNEL, lambda _: reload_later(models, background))
-
-    async def warm() -> None:
-        await database.open()
-        if not await ensure_first_admin(database, first_admin(one), digest_of(key)):
-            say(
-                f"La clé de {one.home.secrets / KEY_FILE} a été révoquée : elle n'ouvre plus rien. "
-                "Supprimez ce fichier, puis relancez « albert up » : une autre sera créée."
-            )
-        await one.embedder.warm_up()
-        one.engine.coverage()
 
     async def close() -> None:
         one.embedder.close()
         await database.close()
+        await watched.close()
 
     return Services(
         answerers=models.answerers,
@@ -48,18 +42,32 @@ def services(one: Albert, models: Models, database: Database, key: str) -> Servi
         retriever=one.retriever,
         library=one.library,
         status=lambda: status(one, models),
-        gate=DatabaseGate(database, secret),
+        gate=gate,
         database=database,
         mailer=mailer_of(one.settings, one.home.mail),
         secret=secret,
         policy=policy(one),
         dispatcher=models.dispatcher,
+        recorder=watched.recorder,
+        metrics=watched.metrics,
         modes=(models.prompts or built_in()).modes,
         titler=models.titler,
         background=background,
-        open=warm,
+        open=lambda: warm(one, database, key),
         close=close,
     )
+
+
+async def warm(one: Albert, database: Database, key: str) -> None:
+    """Open the database, with an administrator in it, and load what answers first."""
+    await database.open()
+    if not await ensure_first_admin(database, first_admin(one), digest_of(key)):
+        say(
+            f"La clé de {one.home.secrets / KEY_FILE} a été révoquée : elle n'ouvre plus rien. "
+            "Supprimez ce fichier, puis relancez « albert up » : une autre sera créée."
+        )
+    await one.embedder.warm_up()
+    one.engine.coverage()
 
 
 def reload_later(models: Models, background: Background) -> None:

@@ -19,6 +19,7 @@ from albert.asgi.run import listen, serve
 from albert.bootstrap import Albert
 from albert.cli.assemble import first_admin, reload_later
 from albert.cli.console import say
+from albert.cli.observe import watching
 from albert.cli.start import albert
 from albert.domain.errors import TableInvalid
 
@@ -46,10 +47,14 @@ async def _serve(one: Albert, database: Database) -> None:
     key, created = ensure_key(one.home.secrets)
     models, background = one.passage(), Background()
     database.listener.on(CHANNEL, lambda _: reload_later(models, background))
+    gate = DatabaseGate(database, secret_key(one.settings, one.home.secrets))
+    watched = watching(one.settings, gate, models.dispatcher.fleet)
     services = GatewayServices(
-        gate=DatabaseGate(database, secret_key(one.settings, one.home.secrets)),
+        gate=gate,
         database=database,
         dispatcher=models.dispatcher,
+        recorder=watched.recorder,
+        metrics=watched.metrics,
         drain_seconds=one.settings.drain_seconds,
         opened=lambda: ensure_first_admin(database, first_admin(one), digest_of(key)),
     )
@@ -69,4 +74,5 @@ async def _serve(one: Albert, database: Database) -> None:
         reload=lambda: reload_later(models, background),
     )
     await background.close()
+    await watched.close()
     say("La passerelle est arrêtée.")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 from albert.bootstrap import Albert
+from albert.cli.logs import configure
 from albert.settings import load
 
 
@@ -17,8 +17,8 @@ def albert(
     Raises:
         SettingInvalid, HomeError
     """
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
     settings = load()
+    configure(settings.log_format, settings.log_level)
     given = {"home": home, "chunk_tokens": chunk_tokens, "embed_threads": embed_threads}
     update = {name: value for name, value in given.items() if value is not None}
     return Albert(settings.model_copy(update=update))

@@ -59,6 +59,8 @@ class DatabaseGate:
         self._clock = clock
         self._known: dict[str, _Known] = {}
         self._changes = 0
+        self.hits = self.misses = 0
+        """Tokens that were known, and those that the database was asked."""
         database.listener.on(CHANNEL, self._changed)
         database.listener.on_change(lost=lambda: None, found=self._found)
 
@@ -69,7 +71,9 @@ class DatabaseGate:
         if known is not None and now >= known.expires:
             raise Unauthenticated
         if known is not None and self._database.listener.connected:
+            self.hits += 1
             return known.principal
+        self.misses += 1
         changes = self._changes
         try:
             principal, expires = await self._read(token, digest)

@@ -1,0 +1,1 @@
+"""What the service counts, in Prometheus's text form."""
