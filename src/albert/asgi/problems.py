@@ -9,6 +9,7 @@ from albert.wire.openai import ErrorBody, error_body
 
 INVALID = "invalid_request_error"
 SERVER = "server_error"
+LIMITED = "rate_limit_exceeded"
 
 
 class Detail(TypedDict):
@@ -88,6 +89,7 @@ ROWS: dict[type[errors.AlbertError], Row] = {
     errors.AccountUnconfirmed: Row(403, INVALID, "account_unconfirmed"),
     errors.AdminOnly: Row(403, INVALID, "admin_only"),
     errors.NotOwner: Row(403, INVALID, "not_owner"),
+    errors.LimitExceeded: Row(429, LIMITED, "rate_limit_exceeded"),
     errors.AccountError: Row(400, INVALID, "account_error"),
     errors.AccountTaken: Row(400, INVALID, "account_taken"),
     errors.AccountNotFound: Row(404, INVALID, "account_not_found"),
@@ -109,7 +111,7 @@ def problem_of(error: errors.AlbertError) -> Problem:
     problem = Problem(row.status, str(error), type_=row.type, code=row.code)
     if isinstance(error, errors.Unauthenticated):
         problem.headers = ((b"www-authenticate", b"Bearer"),)
-    if isinstance(error, errors.AttemptsExceeded):
+    if isinstance(error, errors.AttemptsExceeded | errors.LimitExceeded):
         problem.headers = ((b"retry-after", str(error.seconds).encode()),)
     return problem
 
