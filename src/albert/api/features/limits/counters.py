@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, get_args
 
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError
 
 from albert.api.database.engine import Database
 from albert.api.database.listener import WORKERS
@@ -19,6 +20,7 @@ from albert.api.features.limits.ledger import (
     Kind,
     sorted_by_key,
 )
+from albert.domain.errors import DatabaseError
 
 CHANNEL = "albert_limits"
 """Its notifications: ``rules``; ``back WORKER KEY``; ``freed KEY``, as ``_said`` writes keys."""
@@ -195,7 +197,7 @@ class PostgresLedger:
         )
         said = dict(zip(names, map(list, columns[1:]), strict=True))
         me = str(self._database.listener.worker)
-        async with self._database.session() as session:
+        async with _refused_as_ours(), self._database.session() as session:
             rows = await session.execute(_EXCHANGE, {**_keys(columns[0]), **said, "me": me})
             return {
                 Key(row.user_id, row.model, row.kind): Answer(
@@ -210,15 +212,21 @@ class PostgresLedger:
 
     async def _open(self, keys: Sequence[Key]) -> None:
         """Make the rows of accounts that never had any, unless they are gone."""
-        try:
-            async with self._database.session() as session:
-                await session.execute(_OPEN, _keys(keys))
-        except IntegrityError:  # erased in between: those that stay come the next time
-            return
+        async with _refused_as_ours(), self._database.session() as session:
+            await session.execute(_OPEN, _keys(keys))
 
     async def bury(self, keys: Collection[Key]) -> None:
-        async with self._database.session() as session:
+        async with _refused_as_ours(), self._database.session() as session:
             await session.execute(_BURY, {**_keys(list(keys)), "workers": WORKERS})
+
+
+@asynccontextmanager
+async def _refused_as_ours() -> AsyncIterator[None]:
+    """Turn what PostgreSQL refuses into our error."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise DatabaseError from error
 
 
 def _keys(keys: Sequence[Key]) -> dict[str, Any]:

@@ -142,9 +142,11 @@ class Desk:
         """Refuse the first call, or wait for what may come back for it."""
         now = self._clock()
         short = first.short(now)
-        if refusing := [
-            gauge for gauge in short if gauge in over or first.need(gauge) > gauge.bound
-        ]:
+        refusing = [gauge for gauge in short if gauge in over]
+        if unsure := [g for g in refusing if g.is_streams and not g.fresh(now)]:
+            await self._bury(unsure, now)
+            return
+        if refusing:
             self._refuse(first, refusing, now)
             return
         awaited = [gauge for gauge in short if now < gauge.ends and gauge.elsewhere]
@@ -156,11 +158,16 @@ class Desk:
             self._refuse(first, awaited, now)
             return
         if not await _any_event([gauge.event for gauge in awaited], first.until - now):
-            try:
-                await self._ledger.bury([gauge.key for gauge in awaited])
-            except DatabaseError as error:
-                self._refuse_all(error)
+            await self._bury(awaited, now)
             first.until = now  # one look more, and no other wait
+
+    async def _bury(self, gauges: Sequence[Gauge], now: float) -> None:
+        try:
+            await self._ledger.bury([gauge.key for gauge in gauges])
+        except DatabaseError as error:
+            self._refuse_all(error)
+        for gauge in gauges:
+            gauge.buried, gauge.spent = now, None
 
     def _refuse(self, first: _Waiting, gauges: Sequence[Gauge], now: float) -> None:
         longest = max(gauges, key=lambda gauge: gauge.ends)

@@ -10,6 +10,8 @@ from albert.api.features.limits.ledger import Answer, Ask, Key
 
 _FEW = 32
 """Needs for which a lease should last, where nothing says how often they come."""
+_FRESH_SECONDS = 1.0
+"""For which it is believed that the workers that serve streams still live."""
 _NARROW_SECONDS = 5.0
 """For which only what is needed is asked, after somebody was short."""
 
@@ -67,6 +69,8 @@ class Gauge:
     """What remained when a call was refused for good: larger ones are refused at once."""
     firm: bool = False
     """Whether the ledger believes that all is used here: what ends goes back at once."""
+    buried: float = float("-inf")
+    """When streams of dead workers were last looked for."""
     freed: int = 0
     """Times that somebody gave some back."""
     event: asyncio.Event = field(default_factory=asyncio.Event)
@@ -92,9 +96,16 @@ class Gauge:
 
     def refuses(self, need: int, now: float) -> bool:
         """Whether the ledger itself has no room for it, as far as is known for sure."""
-        return (
-            self.spent is not None and now < self.ends and need > max(0, self.left) + self.spent
-        ) or need > self.bound
+        if need > self.bound:
+            return True
+        sure = (
+            self.spent is not None and now < self.ends and (not self.is_streams or self.fresh(now))
+        )
+        return sure and need > max(0, self.left) + (self.spent or 0)
+
+    def fresh(self, now: float) -> bool:
+        """Whether workers that died since the last look can be left alone for a moment."""
+        return now < self.buried + _FRESH_SECONDS
 
     def remaining(self, now: float) -> int:
         """Return what could still be used, roughly: others may have used some since."""

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import time
 from collections.abc import Awaitable, Callable
 
+from albert.api.database.engine import Database
+from albert.api.features.limits.counters import PostgresLedger
 from albert.api.features.limits.desk import Desk, Plan, Receipt
 from albert.api.features.limits.gauge import Gauge
 from albert.api.features.limits.headers import exceeded
 from albert.api.features.limits.ledger import Ears, Key, Ledger
-from albert.api.features.limits.rules import Rules
+from albert.api.features.limits.rules import Rules, read_rules
 from albert.api.features.limits.teller import Teller
-from albert.api.v1.call import Call
+from albert.api.v1.call import Call, Limiter
 from albert.domain.errors import DatabaseError
 
 _log = logging.getLogger(__name__)
@@ -27,7 +30,7 @@ PATIENCE = 0.1
 """Seconds for which a call waits for what other workers may give back."""
 
 
-class LeasedLimiter:
+class LeasedLimiter(Limiter):
     """One for each worker; ``open`` it once notifications are heard, ``close`` it before.
 
     A worker leases units ahead, fewer as fewer remain, and counts them by itself: far
@@ -55,6 +58,8 @@ class LeasedLimiter:
         self._desks: dict[int, Desk] = {}
         self._receipts: dict[int, Receipt] = {}
         self._changed = asyncio.Event()
+        self.version = 0
+        """How often the rules were read again."""
         self._tasks: list[asyncio.Task[None]] = []
         ears = Ears(
             back=self._called_back, freed=self._freed, rules=self._changed.set, lost=self._lost
@@ -183,6 +188,7 @@ class LeasedLimiter:
                 await asyncio.sleep(_AGAIN)
                 self._changed.set()
                 continue
+            self.version += 1
             self._plans.clear()
             for gauge in self._gauges.values():
                 gauge.heard_freed()
@@ -212,3 +218,17 @@ class LeasedLimiter:
         if gauge.left or gauge.in_use:
             gauge.owed = True
             self._teller.tell(gauge)
+
+
+class DatabaseLimiter(LeasedLimiter):
+    """A limiter on PostgreSQL: made before the database is opened, opened after it."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        patience: float = PATIENCE,
+    ) -> None:
+        read = functools.partial(read_rules, database)
+        super().__init__(PostgresLedger(database), read, clock=clock, patience=patience)

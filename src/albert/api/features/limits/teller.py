@@ -57,6 +57,8 @@ class Teller:
         Raises:
             DatabaseUnavailable
         """
+        if self._task is None or self._task.done():
+            raise DatabaseUnavailable
         slip = _Slip(wants)
         self._slips.append(slip)
         self._work.set()
@@ -84,6 +86,8 @@ class Teller:
             wants = dict.fromkeys(others, _NOTHING)
             for slip in slips:
                 wants |= slip.wants
+            if not wants:  # all of it went with an earlier exchange
+                continue
             try:
                 async with asyncio.timeout(_PATIENCE):
                     await self._exchange(wants, slips)
