@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from random import Random
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from albert.api.auth import Principal
@@ -110,6 +110,7 @@ def play(
     return asyncio.run(told())
 
 
+@settings(max_examples=40)
 @given(LIMITS, BURSTS)
 def test_requests_are_admitted_up_to_the_limit_and_no_further(
     limit: int, bursts: list[Burst]
@@ -119,6 +120,7 @@ def test_requests_are_admitted_up_to_the_limit_and_no_further(
     assert play(rules, bursts)[0] == min(limit, asked)
 
 
+@settings(max_examples=40)
 @given(LIMITS, LIMITS, BURSTS)
 def test_the_narrower_of_two_limits_decides(minute: int, day: int, bursts: list[Burst]) -> None:
     asked = sum(burst.calls for burst in bursts)
@@ -128,6 +130,7 @@ def test_the_narrower_of_two_limits_decides(minute: int, day: int, bursts: list[
     assert play(rules, bursts)[0] == min(minute, day, asked)
 
 
+@settings(max_examples=40)
 @given(st.integers(1, 400), st.integers(1, 50), BURSTS)
 def test_tokens_are_reserved_while_they_fit(limit: int, reserved: int, bursts: list[Burst]) -> None:
     asked = sum(burst.calls for burst in bursts)
@@ -135,6 +138,7 @@ def test_tokens_are_reserved_while_they_fit(limit: int, reserved: int, bursts: l
     assert play(rules, bursts, reserved=reserved)[0] == min(limit // reserved, asked)
 
 
+@settings(max_examples=40)
 @given(st.integers(1, 20), BURSTS, st.randoms(use_true_random=False))
 def test_streams_never_exceed_the_limit_and_those_that_end_make_room(
     limit: int, bursts: list[Burst], chance: Random

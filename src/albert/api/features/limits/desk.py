@@ -14,9 +14,6 @@ from albert.api.features.limits.teller import Teller
 from albert.asgi.exchange import Header
 from albert.domain.errors import DatabaseError, Unauthenticated
 
-_TOGETHER = 200
-"""Calls of one account that are asked for at once."""
-
 Gauges = tuple[Gauge, ...]
 
 
@@ -111,11 +108,11 @@ class Desk:
                 self._teller.tell(gauge)
 
     def _wants(self) -> dict[Gauge, Want]:
-        """Sum what is short up, for the first calls that wait."""
+        """Sum up what is short, for all calls that wait."""
         now = self._clock()
         first = self.queue[0]
         wants = {gauge: Want(0, first.need(gauge)) for gauge in first.short(now)}
-        for waiting, _ in zip(self.queue, range(_TOGETHER), strict=False):
+        for waiting in self.queue:
             for gauge in waiting.gauges:
                 if gauge in wants:
                     total, least = wants[gauge]
