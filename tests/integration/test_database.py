@@ -66,7 +66,7 @@ def test_workers_that_start_together_migrate_once(postgres: str) -> None:
         await connection.close()
         return found
 
-    assert asyncio.run(start_together()) == ["0001"]
+    assert asyncio.run(start_together()) == ["0002"]
 
 
 def test_a_database_that_does_not_answer_is_an_error_of_ours() -> None:

@@ -9,6 +9,7 @@ from albert.wire.openai import ErrorBody, error_body
 
 INVALID = "invalid_request_error"
 SERVER = "server_error"
+LIMITED = "rate_limit_exceeded"
 
 
 class Detail(TypedDict):
@@ -95,6 +96,7 @@ ROWS: dict[type[errors.AlbertError], Row] = {
     errors.AdminOnly: Row(403, INVALID, "admin_only"),
     errors.NotOwner: Row(403, INVALID, "not_owner"),
     errors.ModelForbidden: Row(403, INVALID, "model_forbidden"),
+    errors.LimitExceeded: Row(429, LIMITED, "rate_limit_exceeded"),
     errors.AccountError: Row(400, INVALID, "account_error"),
     errors.AccountTaken: Row(400, INVALID, "account_taken"),
     errors.AccountNotFound: Row(404, INVALID, "account_not_found"),
@@ -111,12 +113,21 @@ ROWS: dict[type[errors.AlbertError], Row] = {
 }
 
 
+_LATER = (
+    errors.AttemptsExceeded,
+    errors.LimitExceeded,
+    errors.ModelOverloaded,
+    errors.ModelDown,
+)
+"""Whose ``seconds`` say when to come back."""
+
+
 def problem_of(error: errors.AlbertError) -> Problem:
     row = next(ROWS[kind] for kind in type(error).__mro__ if kind in ROWS)
     problem = Problem(row.status, str(error), type_=row.type, code=row.code)
     if isinstance(error, errors.Unauthenticated):
         problem.headers = ((b"www-authenticate", b"Bearer"),)
-    if isinstance(error, errors.AttemptsExceeded | errors.ModelOverloaded | errors.ModelDown):
+    if isinstance(error, _LATER):
         problem.headers = ((b"retry-after", str(error.seconds).encode()),)
     return problem
 

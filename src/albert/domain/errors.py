@@ -38,6 +38,7 @@
     + AdminOnly            the route is for admins
     + NotOwner             the object is somebody else's
     + ModelForbidden       the model is not for this account
+    + LimitExceeded        their requests, tokens or streams are used up
   x AccountError           what is asked of an account cannot be
     + AccountTaken         the name or the address is used
     + AccountNotFound      no such account
@@ -241,6 +242,18 @@ class NotOwner(AccessError):
 
 class ModelForbidden(AccessError):
     """Ce modèle n'est pas ouvert à ce compte."""
+
+
+class LimitExceeded(AccessError):
+    """Vous avez atteint une de vos limites : attendez avant de recommencer."""
+
+    def __init__(self, seconds: int = 60, what: str = "", message: str | None = None) -> None:
+        """``what`` says the limit: « 60 requêtes par minute »."""
+        if what and message is None:
+            message = f"Vous avez atteint votre limite de {what} : réessayez dans {seconds} s."
+        super().__init__(message)
+        self.seconds = seconds
+        """To wait before the next attempt."""
 
 
 class AccountError(AlbertError):

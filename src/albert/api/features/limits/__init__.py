@@ -1,0 +1,1 @@
+"""How much each account may ask of the models."""

@@ -1,0 +1,1 @@
+"""What was asked of the models, by whom, and what it cost."""
