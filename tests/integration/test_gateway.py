@@ -272,6 +272,19 @@ class TestAccess:
         assert answered[0].status == status
 
 
+def test_llama_cpp_is_asked_for_events_so_that_it_notices_who_leaves() -> None:
+    table = to("@0", driver="llama.cpp", file="m.gguf")
+    answered, call = one(table, streaming)
+    assert answered.headers["content-type"] == "application/json"
+    choice = {"index": 0, "message": {"role": "assistant", "content": "86 €"}}
+    assert answered.json() == {
+        "object": "",
+        "choices": [{**choice, "finish_reason": None}],
+        "usage": WELL["usage"],
+    }
+    assert (call.prompt_tokens, call.completion_tokens) == (7, 3)
+
+
 def test_a_key_of_ours_is_never_sent_to_an_engine() -> None:
     seen: list[str] = []
 

@@ -37,6 +37,8 @@ class GatewayServices:
     drain_seconds: float = 30.0
     opened: Callable[[], Awaitable[object]] | None = None
     """Called once the database is open."""
+    closing: Callable[[], Awaitable[object]] | None = None
+    """Called before the database is closed."""
 
     @property
     def answerers(self) -> Mapping[str, Answerer]:
@@ -75,6 +77,8 @@ class Gateway:
 
     async def close(self) -> None:
         await self._services.dispatcher.close()
+        if self._services.closing is not None:
+            await self._services.closing()
         await self._services.database.close()
 
     def drain(self) -> None:

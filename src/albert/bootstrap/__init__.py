@@ -173,7 +173,7 @@ class Albert:
                     dispatcher=dispatcher,
                     named=named,
                     prompts=prompts,
-                    titler=self._titler(dispatcher),
+                    titler=self._titler(dispatcher, prompts),
                     supervisor=supervisor,
                     table=read,
                 )
@@ -224,19 +224,24 @@ class Albert:
             return self.settings.model_key.get_secret_value()
         return environment().get(variable, "")
 
-    def _chat(self, dispatcher: Dispatcher, model: str) -> RoutedChatModel:
-        return RoutedChatModel(dispatcher, model, window=self.settings.model_window)
+    def _chat(self, dispatcher: Dispatcher, model: str, prompts: Prompts) -> RoutedChatModel:
+        return RoutedChatModel(
+            dispatcher,
+            model,
+            window=self.settings.model_window,
+            raw=lambda: prompts.raw(model),
+        )
 
     def _answerer(self, dispatcher: Dispatcher, prompts: Prompts, model: str) -> Answerer:
         answerer = ModelAnswerer(
             self.retriever,
             TemplatePrompter(lambda: prompts.modes(model)),
-            self._chat(dispatcher, model),
+            self._chat(dispatcher, model, prompts),
             newest=self.corpus.newest,
         )
         return GuardedAnswerer(answerer, AddressGuard(self.whitelist.current))
 
-    def _titler(self, dispatcher: Dispatcher) -> Titler:
+    def _titler(self, dispatcher: Dispatcher, prompts: Prompts) -> Titler:
         """Return what entitles questions: the first language model of the table, if any."""
 
         async def title(question: str) -> str:
@@ -245,7 +250,7 @@ class Albert:
             )
             if not first:
                 return title_of(question)
-            return await ModelTitler(self._chat(dispatcher, first)).title(question)
+            return await ModelTitler(self._chat(dispatcher, first, prompts)).title(question)
 
         return title
 

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from albert.domain.errors import AlbertError
 from albert.prompt.config import PromptConfig, built_in, read_config, read_inlined
+from albert.prompt.formats import stops, writer
 from albert.prompt.modes import Mode
+from albert.routing.chat_model import Raw
 from albert.routing.dispatch import Dispatcher
 from albert.routing.route import Route
 
@@ -36,6 +38,12 @@ class Prompts:
         if model not in self._modes:
             self._modes[model] = self._known.get(model, built_in()).modes(model)
         return self._modes[model]
+
+    def raw(self, model: str) -> Raw | None:
+        """Return how a model's conversations are written as one text, where they must be."""
+        shape = self._known.get(model, built_in()).prompt_format(model)
+        write = writer(shape)
+        return Raw(write, stops(shape)) if shape and write else None
 
     async def start(self) -> None:
         """Learn what can be learnt now, then keep looking until ``stop``."""

@@ -6,6 +6,7 @@ from albert.api.background import Background
 from albert.api.database.engine import Database
 from albert.api.features.accounts.names import email_of, username_of
 from albert.api.features.accounts.passwords import hash_password
+from albert.api.features.limits.limiter import DatabaseLimiter
 from albert.api.features.models.changes import CHANNEL
 from albert.api.features.tokens.first_admin import FirstAdmin, ensure_first_admin
 from albert.api.features.tokens.gate import DatabaseGate
@@ -27,11 +28,17 @@ def services(one: Albert, models: Models, database: Database, key: str) -> Servi
     secret = secret_key(one.settings, one.home.secrets)
     background = Background()
     gate = DatabaseGate(database, secret)
+    limiter = DatabaseLimiter(database)
     watched = watching(one.settings, gate, models.dispatcher.fleet)
     database.listener.on(CHANNEL, lambda _: reload_later(models, background))
 
+    async def opened() -> None:
+        await warm(one, database, key)
+        await limiter.open()
+
     async def close() -> None:
         one.embedder.close()
+        await limiter.close()
         await database.close()
         await watched.close()
 
@@ -48,12 +55,13 @@ def services(one: Albert, models: Models, database: Database, key: str) -> Servi
         secret=secret,
         policy=policy(one),
         dispatcher=models.dispatcher,
+        limiter=limiter,
         recorder=watched.recorder,
         metrics=watched.metrics,
         modes=(models.prompts or built_in()).modes,
         titler=models.titler,
         background=background,
-        open=lambda: warm(one, database, key),
+        open=opened,
         close=close,
     )
 

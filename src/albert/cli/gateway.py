@@ -9,6 +9,7 @@ import uvloop
 
 from albert.api.background import Background
 from albert.api.database.engine import Database
+from albert.api.features.limits.limiter import DatabaseLimiter
 from albert.api.features.models.changes import CHANNEL
 from albert.api.features.tokens.first_admin import ensure_first_admin
 from albert.api.features.tokens.gate import DatabaseGate
@@ -48,15 +49,23 @@ async def _serve(one: Albert, database: Database) -> None:
     models, background = one.passage(), Background()
     database.listener.on(CHANNEL, lambda _: reload_later(models, background))
     gate = DatabaseGate(database, secret_key(one.settings, one.home.secrets))
+    limiter = DatabaseLimiter(database)
     watched = watching(one.settings, gate, models.dispatcher.fleet)
+
+    async def opened() -> None:
+        await ensure_first_admin(database, first_admin(one), digest_of(key))
+        await limiter.open()
+
     services = GatewayServices(
         gate=gate,
         database=database,
         dispatcher=models.dispatcher,
+        limiter=limiter,
         recorder=watched.recorder,
         metrics=watched.metrics,
         drain_seconds=one.settings.drain_seconds,
-        opened=lambda: ensure_first_admin(database, first_admin(one), digest_of(key)),
+        opened=opened,
+        closing=limiter.close,
     )
 
     def welcome(address: str) -> None:

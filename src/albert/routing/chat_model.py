@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass
 
 import orjson
 
@@ -16,14 +17,34 @@ from albert.routing.sending import Sending
 from albert.wire.sse import Decoder
 
 
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """How a conversation is written as one text, and what ends the answer to it."""
+
+    write: Callable[[Sequence[Message]], str]
+    stops: tuple[str, ...] = ()
+
+
 class RoutedChatModel:
     """The model of that name in the table, whatever the table says at the moment of asking."""
 
-    def __init__(self, dispatcher: Dispatcher, model: str, *, window: int) -> None:
-        """``window`` is in tokens, for a model whose entry says no ``engine.context``."""
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        model: str,
+        *,
+        window: int,
+        raw: Callable[[], Raw | None] = lambda: None,
+    ) -> None:
+        """``window`` is in tokens, for a model whose entry says no ``engine.context``.
+
+        ``raw`` is asked each time; it says how a conversation is written as one text,
+        for a model whose engine is to be sent no messages.
+        """
         self.model = model
         self._dispatcher = dispatcher
         self._window = window
+        self._raw = raw
 
     @property
     def window(self) -> int:
@@ -52,8 +73,15 @@ class RoutedChatModel:
             InferenceError: it refuses the request, or answers nonsense.
         """
         route = self._dispatcher.fleet.route(self.model)
-        body = orjson.dumps(_body(route.model.upstream_name, messages, sampling) | route.extra)
-        sending = self._dispatcher.send(route, "chat/completions", body, stream=True)
+        raw = self._raw()
+        said = _sampled(sampling, route.model.driver, raw)
+        if raw is None:
+            said["messages"] = [{"role": m.role, "content": m.content} for m in messages]
+        else:
+            said["prompt"] = raw.write(messages)
+        body = {"model": route.model.upstream_name, "stream": True, **said, **route.extra}
+        operation = "completions" if raw else "chat/completions"
+        sending = self._dispatcher.send(route, operation, orjson.dumps(body), stream=True)
         finished = False
         async with sending as answer:
             if answer.response is None:
@@ -89,13 +117,13 @@ def _unreadable() -> InferenceError:
     )
 
 
-def _body(model: str, messages: Sequence[Message], sampling: Sampling) -> dict[str, object]:
-    return {
-        "model": model,
-        "stream": True,
-        "messages": [{"role": m.role, "content": m.content} for m in messages],
-        **sampling.said(),
-    }
+def _sampled(sampling: Sampling, driver: str, raw: Raw | None) -> dict[str, object]:
+    said = sampling.said()
+    if driver == "llama.cpp" and "repetition_penalty" in said:  # its own name for it
+        said["repeat_penalty"] = said.pop("repetition_penalty")
+    if raw is not None and (stops := (*sampling.stop, *raw.stops)):
+        said["stop"] = stops
+    return said
 
 
 def _piece(event: str) -> tuple[str, bool]:
@@ -113,7 +141,7 @@ def _piece(event: str) -> tuple[str, bool]:
     if "error" in chunk:
         raise refusals.within_a_stream(chunk["error"])
     match chunk.get("choices"):
-        case [{"delta": {"content": str(text)}, **rest}, *_]:
+        case [{"delta": {"content": str(text)}, **rest}, *_] | [{"text": str(text), **rest}, *_]:
             return text, bool(rest.get("finish_reason"))
         case [{**rest}, *_]:
             return "", bool(rest.get("finish_reason"))

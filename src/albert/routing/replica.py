@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from types import MappingProxyType
 from typing import Protocol
 
 from albert.routing.breaker import Breaker
@@ -27,14 +28,26 @@ class Endpoint(Protocol):
     @property
     def key(self) -> str: ...
 
+    @property
+    def unable(self) -> Mapping[str, str]:
+        """What its engine would pass over in silence: the field, and the sentence that says so."""
+        ...
+
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
 
 @dataclass(frozen=True, slots=True)
 class FixedEndpoint:
-    """A server that somebody else starts."""
+    """A server that somebody else starts, and that speaks for itself."""
 
     base_url: str
     key: str = field(default="", repr=False)
     ready: bool = True
+
+    @property
+    def unable(self) -> Mapping[str, str]:
+        return _NOTHING
 
 
 class LiveReplica:

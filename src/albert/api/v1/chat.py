@@ -8,7 +8,8 @@ from uuid import uuid4
 from albert.api.services import Offered
 from albert.api.v1.asked import asked
 from albert.api.v1.metering import Metering
-from albert.api.v1.relay import FALLBACK, Passing, Relay, check_access, prepare, reserved
+from albert.api.v1.passing import Passing
+from albert.api.v1.relay import FALLBACK, Relay, check_access, prepare, reserved
 from albert.api.v1.request import ModelRequest
 from albert.api.v1.telling import Telling
 from albert.asgi import fields as read

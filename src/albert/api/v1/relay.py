@@ -5,24 +5,26 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
 from functools import lru_cache
-from zlib import crc32
 
 import orjson
 
 from albert.api.call import Call
-from albert.api.v1.request import ModelRequest
+from albert.api.traces import outgoing_headers
+from albert.api.v1.passing import Passing
 from albert.api.v1.told import StreamReading, spent
 from albert.asgi.exchange import JSON, STREAM_HEADERS, WRITTEN_BY, Header, Reply
 from albert.asgi.fields import Fields
-from albert.asgi.problems import SERVER, Problem
+from albert.asgi.problems import SERVER, Problem, invalid
 from albert.domain.errors import ModelDown, ModelForbidden, ModelUnfit
 from albert.routing.answer import Answer
 from albert.routing.dispatch import Dispatcher
 from albert.routing.route import Route
 from albert.routing.sending import Sending
 from albert.routing.table import ModelType
+from albert.serving.engines.unable import refusal
+from albert.wire.joined import Joined
+from albert.wire.sse import Decoder
 
 # RFC 9110, section 7.6.1: of the connection, not of the answer
 _HOP_BY_HOP = frozenset(
@@ -59,51 +61,6 @@ _UNSAID = 1024
 _BYTES_A_TOKEN = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Passing:
-    """What is passed on: ``fields`` are those of the request's body."""
-
-    request: ModelRequest
-    fields: Fields
-    operation: str
-
-    @property
-    def stream(self) -> bool:
-        return self.fields.get("stream") is True
-
-    def body(self, route: Route) -> bytes:
-        """Return the request as this model's engine must hear it."""
-        if not self.stream:
-            if self.fields.get("model") == route.model.upstream_name:
-                return self.request.body
-            return orjson.dumps({**self.fields, "model": route.model.upstream_name})
-        options = self.fields.get("stream_options")
-        said = options if isinstance(options, dict) else {}
-        return orjson.dumps(
-            {
-                **self.fields,
-                **route.extra,
-                "model": route.model.upstream_name,
-                "stream_options": {**said, "include_usage": True},
-            }
-        )
-
-    @property
-    def asks_usage(self) -> bool:
-        options = self.fields.get("stream_options")
-        return isinstance(options, dict) and options.get("include_usage") is True
-
-    def affinity(self, route: Route) -> str:
-        """Name the conversation: its first words are what a replica's cache may know."""
-        if len(route.replicas) < 2:
-            return ""
-        if isinstance(named := self.fields.get("prompt_cache_key"), str):
-            return named
-        told = self.fields.get("messages") or self.fields.get("prompt")
-        first = told[:2] if isinstance(told, list) else str(told)[:256]
-        return f"{self.request.call.principal.user_id}/{crc32(repr(first).encode())}"
-
-
 class Relay:
     """Passes requests to the models of the table."""
 
@@ -137,8 +94,8 @@ class Relay:
             route,
             passing.operation,
             passing.body(route),
-            stream=passing.stream,
-            headers={"x-request-id": passing.request.id},
+            stream=passing.streamed(route),
+            headers={"x-request-id": passing.request.id, **outgoing_headers(call)},
             affinity=passing.affinity(route),
         )
         try:
@@ -150,8 +107,10 @@ class Relay:
                 if answer.response is None:
                     spent(call, answer.value)
                     await _whole(answer, call, reply)
-                else:
+                elif passing.stream:
                     await _stream(sending, answer, passing, reply)
+                else:
+                    await _joined(sending, call, reply)
         finally:
             call.attempts += len(sending.tried)
             call.queued += sending.queued
@@ -172,6 +131,10 @@ def prepare(route: Route, passing: Passing) -> None:
     if route.model.type != _SERVES[passing.operation]:
         does = _DOES[route.model.type]
         raise ModelUnfit(f"Le modèle « {route.model.name} » {does} : choisissez-en un autre.")
+    for replica in route.replicas:  # those of a model have one engine
+        if refused := refusal(passing.fields, replica.endpoint.unable):
+            param, sentence = refused
+            raise invalid(sentence, param)
 
 
 def check_access(route: Route, call: Call) -> None:
@@ -197,6 +160,27 @@ async def _whole(answer: Answer, call: Call, reply: Reply) -> None:
     length = (b"content-length", str(len(answer.body)).encode())
     await reply.start(answer.status, [*_kept(answer), length, *call.headers])
     await reply.end(answer.body)
+
+
+async def _joined(sending: Sending, call: Call, reply: Reply) -> None:
+    """Tell as a whole what the engine told in events."""
+    joined, decoder, done = Joined(), Decoder(strict=True), False
+    async with aclosing(sending.pieces()) as pieces:
+        async for data in pieces:
+            try:
+                for event in decoder.feed(data):
+                    if done := event.data == "[DONE]":
+                        break
+                    joined.feed(event.data)
+            except ValueError:
+                raise _cut() from None
+    if joined.error is not None:
+        raise Problem(502, str(joined.error.get("message")), type_=SERVER, code="inference_error")
+    if not done:
+        raise _cut()
+    body = joined.whole()
+    spent(call, orjson.loads(body))
+    await reply.json(body, headers=(WRITTEN_BY, *call.headers))
 
 
 async def _stream(sending: Sending, answer: Answer, passing: Passing, reply: Reply) -> None:

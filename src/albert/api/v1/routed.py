@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 
 from albert.api.services import Offered
 from albert.api.v1.metering import Metering
-from albert.api.v1.relay import Passing, Relay, prepare
+from albert.api.v1.passing import Passing
+from albert.api.v1.relay import Relay, prepare
 from albert.api.v1.request import ModelRequest
 from albert.asgi import fields as read
 from albert.asgi.exchange import Reply

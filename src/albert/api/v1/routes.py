@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 from albert.api.auth import require_member
 from albert.api.call import Call
 from albert.api.services import Offered
+from albert.api.traces import trace_context
 from albert.api.v1.chat import Chat
 from albert.api.v1.completions import Completions
 from albert.api.v1.embeddings import Embeddings
@@ -79,6 +80,7 @@ class OpenAIRoutes:
                 operation=name,
                 started=time.perf_counter(),
             )
+            call.traceparent, call.tracestate = trace_context(scope)
             body = await read_body(receive)
             request = ModelRequest(request_id, body, call=call, query=scope["query_string"])
         except Problem as problem:
