@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal, get_args
@@ -14,57 +13,7 @@ from urllib.parse import quote, urlencode
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from albert.domain.errors import SettingInvalid
-
-
-@dataclass(frozen=True, slots=True)
-class Home:
-    """Where everything lies in the data folder."""
-
-    root: Path
-
-    @property
-    def format(self) -> Path:
-        return self.root / "format"
-
-    @property
-    def sources(self) -> Path:
-        return self.root / "sources"
-
-    @property
-    def corpus(self) -> Path:
-        return self.root / "corpus.sqlite"
-
-    @property
-    def index(self) -> Path:
-        return self.root / "index"
-
-    @property
-    def lexicon(self) -> Path:
-        return self.root / "lexicon.json"
-
-    @property
-    def whitelist(self) -> Path:
-        return self.root / "whitelist"
-
-    @property
-    def secrets(self) -> Path:
-        return self.root / "secrets"
-
-    @property
-    def logs(self) -> Path:
-        return self.root / "logs"
-
-    @property
-    def postgres(self) -> Path:
-        return self.root / "postgres"
-
-    @property
-    def models(self) -> Path:
-        return self.root / "models"
-
-    @property
-    def mail(self) -> Path:
-        return self.root / "mail"
+from albert.domain.home import Home
 
 
 class Settings(BaseModel):

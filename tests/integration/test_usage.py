@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 import pytest
+from albert.api.v1.call import Call
 from sqlalchemy import func, select, text
 from starlette.types import Message
 
@@ -23,7 +24,6 @@ from albert.api.features.usage.recording import BATCH, UsageLog
 from albert.api.features.usage.spilling import Spill
 from albert.api.features.usage.tables import Usage
 from albert.api.features.usage.telling import UsageReport
-from albert.api.v1.call import Call
 from albert.asgi.exchange import Reply
 from albert.domain.errors import AccountNotFound, AdminOnly
 from albert.routing.table import Costs

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from albert.domain.errors import SettingInvalid
-from albert.settings import Home, load
+from albert.domain.home import Home
+from albert.settings import load
 
 
 def test_without_any_variable_every_setting_has_its_default() -> None:

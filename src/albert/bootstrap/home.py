@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from albert.domain.errors import HomeError, HomeTooNew
+from albert.domain.home import Home
 from albert.domain.mishaps import mishap
-from albert.settings import Home, Settings
+from albert.settings import Settings
 
 FORMAT = 1
 """Of the data folder; a folder of a later format is left alone."""

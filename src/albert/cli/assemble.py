@@ -32,10 +32,6 @@ def services(one: Albert, models: Models, database: Database, key: str) -> Servi
     watched = watching(one.settings, gate, models.dispatcher.fleet)
     database.listener.on(CHANNEL, lambda _: reload_later(models, background))
 
-    async def opened() -> None:
-        await warm(one, database, key)
-        await limiter.open()
-
     async def close() -> None:
         one.embedder.close()
         await limiter.close()
@@ -61,12 +57,12 @@ def services(one: Albert, models: Models, database: Database, key: str) -> Servi
         modes=(models.prompts or built_in()).modes,
         titler=models.titler,
         background=background,
-        open=opened,
+        open=lambda: warm(one, database, limiter, key),
         close=close,
     )
 
 
-async def warm(one: Albert, database: Database, key: str) -> None:
+async def warm(one: Albert, database: Database, limiter: DatabaseLimiter, key: str) -> None:
     """Open the database, with an administrator in it, and load what answers first."""
     await database.open()
     if not await ensure_first_admin(database, first_admin(one), digest_of(key)):
@@ -74,6 +70,7 @@ async def warm(one: Albert, database: Database, key: str) -> None:
             f"La clé de {one.home.secrets / KEY_FILE} a été révoquée : elle n'ouvre plus rien. "
             "Supprimez ce fichier, puis relancez « albert up » : une autre sera créée."
         )
+    await limiter.open()
     await one.embedder.warm_up()
     one.engine.coverage()
 

@@ -40,17 +40,9 @@
     + ModelForbidden       the model is not for this account
     + LimitExceeded        their requests, tokens or streams are used up
   x AccountError           what is asked of an account cannot be
-    + AccountTaken         the name or the address is used
-    + AccountNotFound      no such account
-    + AccountDecided       accepted or declined before
-    + CredentialsRefused   wrong pair, or not confirmed
-    + AttemptsExceeded     too many wrong passwords
-    + ResetRefused         the link is unknown, used or old
-    + PasswordInvalid      its form is refused
-    + OrganizationUnknown  the pair is not in the directory
-    + TokenNotFound        the user has no such token
-    + TokenNameTaken       another token bears that name
-    + LastAdmin            somebody must stay in charge
+    + AccountTaken, AccountNotFound, AccountDecided
+    + CredentialsRefused, AttemptsExceeded, ResetRefused, PasswordInvalid
+    + OrganizationUnknown, TokenNotFound, TokenNameTaken, LastAdmin
   x ObjectNotFound         no chat, stream or feedback has that id
   x ServiceError           the service cannot start
     + PortInUse            another program listens there
