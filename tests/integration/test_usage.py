@@ -14,11 +14,11 @@ from typing import Any
 
 import orjson
 import pytest
-from albert.api.v1.call import Call
 from sqlalchemy import func, select, text
 from starlette.types import Message
 
 from albert.api.auth import Principal
+from albert.api.call import Call
 from albert.api.database.engine import Database
 from albert.api.features.usage.recording import BATCH, UsageLog
 from albert.api.features.usage.spilling import Spill
@@ -202,7 +202,7 @@ from albert.api.auth import Principal
 from albert.api.database.engine import Database
 from albert.api.features.usage.recording import UsageLog
 from albert.api.features.usage.spilling import Spill
-from albert.api.v1.call import Call
+from albert.api.call import Call
 
 async def main():
     database = Database(sys.argv[1])

@@ -12,6 +12,7 @@ from starlette.types import Message, Receive, Scope, Send
 from albert import __version__
 from albert.api.features.privacy.purging import Purging
 from albert.api.features.streams.hub import Hub
+from albert.api.features.usage.telling import UsageReport
 from albert.api.metrics.page import PATH as METRICS
 from albert.api.services import Services
 from albert.api.v1.routes import OpenAIRoutes, is_ours
@@ -45,7 +46,9 @@ class Application:
         self.in_flight = InFlight()
         self._services = services
         self._clock = clock
-        self._v1 = OpenAIRoutes(services, self.in_flight, clock)
+        self._v1 = OpenAIRoutes(
+            services, self.in_flight, clock, usage=UsageReport(services.database)
+        )
         self.hub = Hub(
             services.database,
             services.embedder.token_count,

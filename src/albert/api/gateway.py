@@ -13,6 +13,7 @@ from albert import __version__
 from albert.api.auth import Gate
 from albert.api.call import Limiter, Recorder, Unlimited, Unrecorded
 from albert.api.database.engine import Database
+from albert.api.features.usage.telling import UsageReport
 from albert.api.metrics.page import PATH as METRICS
 from albert.api.metrics.page import Metrics
 from albert.api.v1.routes import OpenAIRoutes, is_ours
@@ -67,7 +68,7 @@ class Gateway:
     def __init__(self, services: GatewayServices) -> None:
         self._services = services
         self._in_flight = InFlight()
-        self._v1 = OpenAIRoutes(services, self._in_flight)
+        self._v1 = OpenAIRoutes(services, self._in_flight, usage=UsageReport(services.database))
 
     async def open(self) -> None:
         await self._services.database.open()

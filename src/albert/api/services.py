@@ -88,6 +88,9 @@ class Offered(Protocol):
     def dispatcher(self) -> Dispatcher: ...
 
     @property
+    def database(self) -> Database: ...
+
+    @property
     def limiter(self) -> Limiter: ...
 
     @property

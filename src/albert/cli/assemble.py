@@ -6,7 +6,6 @@ from albert.api.background import Background
 from albert.api.database.engine import Database
 from albert.api.features.accounts.names import email_of, username_of
 from albert.api.features.accounts.passwords import hash_password
-from albert.api.features.limits.limiter import DatabaseLimiter
 from albert.api.features.models.changes import CHANNEL
 from albert.api.features.tokens.first_admin import FirstAdmin, ensure_first_admin
 from albert.api.features.tokens.gate import DatabaseGate
@@ -17,7 +16,7 @@ from albert.api.services import Policy, Services, SourceStatus, Status
 from albert.bootstrap import Albert
 from albert.bootstrap.models import Models
 from albert.cli.console import say
-from albert.cli.observe import watching
+from albert.cli.observe import Watching
 from albert.domain.errors import PasswordInvalid, SearchError, SettingInvalid
 from albert.index.contract import Coverage
 from albert.prompt.config import built_in
@@ -28,15 +27,13 @@ def services(one: Albert, models: Models, database: Database, key: str) -> Servi
     secret = secret_key(one.settings, one.home.secrets)
     background = Background()
     gate = DatabaseGate(database, secret)
-    limiter = DatabaseLimiter(database)
-    watched = watching(one.settings, gate, models.dispatcher.fleet)
+    watching = Watching(one, database, gate, models.dispatcher.fleet)
     database.listener.on(CHANNEL, lambda _: reload_later(models, background))
 
     async def close() -> None:
         one.embedder.close()
-        await limiter.close()
+        await watching.close()
         await database.close()
-        await watched.close()
 
     return Services(
         answerers=models.answerers,
@@ -51,18 +48,18 @@ def services(one: Albert, models: Models, database: Database, key: str) -> Servi
         secret=secret,
         policy=policy(one),
         dispatcher=models.dispatcher,
-        limiter=limiter,
-        recorder=watched.recorder,
-        metrics=watched.metrics,
+        limiter=watching.limiter,
+        recorder=watching.recorder,
+        metrics=watching.metrics,
         modes=(models.prompts or built_in()).modes,
         titler=models.titler,
         background=background,
-        open=lambda: warm(one, database, limiter, key),
+        open=lambda: warm(one, database, watching, key),
         close=close,
     )
 
 
-async def warm(one: Albert, database: Database, limiter: DatabaseLimiter, key: str) -> None:
+async def warm(one: Albert, database: Database, watching: Watching, key: str) -> None:
     """Open the database, with an administrator in it, and load what answers first."""
     await database.open()
     if not await ensure_first_admin(database, first_admin(one), digest_of(key)):
@@ -70,7 +67,7 @@ async def warm(one: Albert, database: Database, limiter: DatabaseLimiter, key: s
             f"La clé de {one.home.secrets / KEY_FILE} a été révoquée : elle n'ouvre plus rien. "
             "Supprimez ce fichier, puis relancez « albert up » : une autre sera créée."
         )
-    await limiter.open()
+    await watching.open()
     await one.embedder.warm_up()
     one.engine.coverage()
 

@@ -9,7 +9,6 @@ import uvloop
 
 from albert.api.background import Background
 from albert.api.database.engine import Database
-from albert.api.features.limits.limiter import DatabaseLimiter
 from albert.api.features.models.changes import CHANNEL
 from albert.api.features.tokens.first_admin import ensure_first_admin
 from albert.api.features.tokens.gate import DatabaseGate
@@ -20,7 +19,7 @@ from albert.asgi.run import listen, serve
 from albert.bootstrap import Albert
 from albert.cli.assemble import first_admin, reload_later
 from albert.cli.console import say
-from albert.cli.observe import watching
+from albert.cli.observe import Watching
 from albert.cli.start import albert
 from albert.domain.errors import TableInvalid
 
@@ -49,23 +48,22 @@ async def _serve(one: Albert, database: Database) -> None:
     models, background = one.passage(), Background()
     database.listener.on(CHANNEL, lambda _: reload_later(models, background))
     gate = DatabaseGate(database, secret_key(one.settings, one.home.secrets))
-    limiter = DatabaseLimiter(database)
-    watched = watching(one.settings, gate, models.dispatcher.fleet)
+    watching = Watching(one, database, gate, models.dispatcher.fleet)
 
     async def opened() -> None:
         await ensure_first_admin(database, first_admin(one), digest_of(key))
-        await limiter.open()
+        await watching.open()
 
     services = GatewayServices(
         gate=gate,
         database=database,
         dispatcher=models.dispatcher,
-        limiter=limiter,
-        recorder=watched.recorder,
-        metrics=watched.metrics,
+        limiter=watching.limiter,
+        recorder=watching.recorder,
+        metrics=watching.metrics,
         drain_seconds=one.settings.drain_seconds,
         opened=opened,
-        closing=limiter.close,
+        closing=watching.close,
     )
 
     def welcome(address: str) -> None:
@@ -83,5 +81,4 @@ async def _serve(one: Albert, database: Database) -> None:
         reload=lambda: reload_later(models, background),
     )
     await background.close()
-    await watched.close()
     say("La passerelle est arrêtée.")

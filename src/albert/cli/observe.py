@@ -1,47 +1,61 @@
-"""What watches the service: its metrics, and who hears of each call."""
+"""What bounds, counts and tells of each call, made from the settings."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from albert.api.call import Recorder
 from albert.api.call_log import CallLog
+from albert.api.database.engine import Database
+from albert.api.features.limits.limiter import DatabaseLimiter
 from albert.api.features.tokens.gate import DatabaseGate
+from albert.api.features.usage.recording import UsageLog
+from albert.api.features.usage.spilling import Spill
 from albert.api.metrics.page import Metrics
 from albert.api.metrics.replicas import ReplicaState
 from albert.api.recorders import Recorders
+from albert.bootstrap import Albert
 from albert.routing.fleet import Fleet
-from albert.settings import Settings
+from albert.routing.table import Costs
+
+if TYPE_CHECKING:
+    from albert.api.traces import Traces
 
 
-@dataclass(frozen=True, slots=True)
 class Watching:
-    """``close`` sends what traces are left."""
+    """One for each worker: opened once the database is, closed before it."""
 
-    metrics: Metrics
-    recorder: Recorder
-    close: Callable[[], Awaitable[None]]
+    def __init__(self, one: Albert, database: Database, gate: DatabaseGate, fleet: Fleet) -> None:
+        """Raises ``SettingInvalid`` where traces cannot be sent."""
+        settings = one.settings
+        self.limiter = DatabaseLimiter(database)
+        self.metrics = Metrics(
+            key=settings.metrics_key.get_secret_value(),
+            replicas=lambda: replicas(fleet),
+            token_checks=lambda: (gate.hits, gate.misses),
+        )
+        self._usage = UsageLog(database, lambda model: _costs(fleet, model), Spill(one.home.usage))
+        self._traces: Traces | None = None
+        recorders: list[Recorder] = [self.metrics.calls, CallLog(), self._usage]
+        if settings.otlp_endpoint:
+            from albert.api.traces import Traces  # and OpenTelemetry, where it is wanted
 
+            self._traces = Traces(settings.otlp_endpoint)
+            recorders.insert(0, self._traces)
+        self.recorder = Recorders(recorders)
 
-def watching(settings: Settings, gate: DatabaseGate, fleet: Fleet, *others: Recorder) -> Watching:
-    """Return what the settings ask for; ``others`` hear of each call too.
+    async def open(self) -> None:
+        """Raises ``DatabaseError``."""
+        await self.limiter.open()
+        await self._usage.open()
 
-    Raises:
-        SettingInvalid: traces cannot be sent.
-    """
-    metrics = Metrics(
-        key=settings.metrics_key.get_secret_value(),
-        replicas=lambda: replicas(fleet),
-        token_checks=lambda: (gate.hits, gate.misses),
-    )
-    recorders: list[Recorder] = [metrics.calls, CallLog(), *others]
-    if not settings.otlp_endpoint:
-        return Watching(metrics, Recorders(recorders), _nothing)
-    from albert.api.traces import Traces  # and OpenTelemetry, where it is wanted
-
-    traces = Traces(settings.otlp_endpoint)
-    return Watching(metrics, Recorders([traces, *recorders]), traces.close)
+    async def close(self) -> None:
+        """Keep what was counted, and send what traces are left."""
+        await self._usage.close()
+        await self.limiter.close()
+        if self._traces is not None:
+            await self._traces.close()
 
 
 def replicas(fleet: Fleet) -> Iterator[ReplicaState]:
@@ -57,5 +71,6 @@ def replicas(fleet: Fleet) -> Iterator[ReplicaState]:
         )
 
 
-async def _nothing() -> None:
-    """Have nothing left to send."""
+def _costs(fleet: Fleet, model: str) -> Costs | None:
+    route = fleet.find(model)
+    return route.model.costs if route else None

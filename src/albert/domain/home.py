@@ -55,3 +55,8 @@ class Home:
     @property
     def mail(self) -> Path:
         return self.root / "mail"
+
+    @property
+    def usage(self) -> Path:
+        """What was counted while the database was away."""
+        return self.root / "usage"

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from starlette.types import Receive, Scope, Send
 
-from albert.api.auth import require_member
+from albert.api.auth import Principal, require_member
 from albert.api.call import Call
 from albert.api.services import Offered
 from albert.api.traces import trace_context
@@ -46,8 +46,14 @@ def is_ours(path: str) -> bool:
 
 class OpenAIRoutes:
     def __init__(
-        self, services: Offered, in_flight: InFlight, clock: Callable[[], float] = time.time
+        self,
+        services: Offered,
+        in_flight: InFlight,
+        clock: Callable[[], float] = time.time,
+        *,
+        usage: Callable[[Principal, bytes, Reply], Awaitable[None]],
     ) -> None:
+        """``usage`` tells an account what it used, given the query of the address."""
         self._gate = services.gate
         self._in_flight = in_flight
         self._models = Models(services)
@@ -59,6 +65,10 @@ class OpenAIRoutes:
         self._responses = Responses(chat, lambda: services.default_model, clock)
         self._handlers: dict[str, tuple[str, Handler]] = {
             "models": ("GET", self._models.every),
+            "usage": (
+                "GET",
+                lambda request, reply: usage(request.call.principal, request.query, reply),
+            ),
             "chat/completions": ("POST", chat),
             "completions": ("POST", Completions(services, metering)),
             "responses": ("POST", self._responses),

@@ -15,9 +15,9 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from albert.api.call import Call, Recorder
 from albert.api.database.engine import Database
 from albert.api.features.usage.spilling import Spill
-from albert.api.v1.call import Call, Recorder
 from albert.domain.errors import DatabaseError
 from albert.routing.table import Costs
 
