@@ -59,6 +59,10 @@ class Home:
         return self.root / "postgres"
 
     @property
+    def usage(self) -> Path:
+        return self.root / "usage"
+
+    @property
     def mail(self) -> Path:
         return self.root / "mail"
 
