@@ -224,12 +224,7 @@ def test_without_limits_the_database_is_asked_nothing(database_uri: str) -> None
 
 def test_hundreds_of_accounts_share_their_statements(database_uri: str) -> None:
     async def story(one: Shop) -> None:
-        connection = await asyncpg.connect(one.uri)
-        await connection.execute(
-            "INSERT INTO users (username, email, is_admin, accept_cookie, accept_retrain)"
-            " SELECT 'u' || n, 'u' || n, false, false, false FROM generate_series(1, 300) AS n"
-        )
-        await connection.close()
+        await accounts(one.uri, 300)
         asked = [calls(1, user=user)[0] for user in range(3, 303)]
         with queries(one.database) as sent:
             assert await one.workers[0].admitted(*asked) == 300
@@ -253,3 +248,22 @@ def test_an_erased_account_is_nobody_and_harms_nobody(database_uri: str) -> None
         assert told[9:] == [None] * 4
 
     run(database_uri, 1, story, requests_day=5)
+
+
+def test_many_accounts_on_many_workers_at_once_each_have_theirs(database_uri: str) -> None:
+    async def story(one: Shop) -> None:
+        await accounts(one.uri, 20)
+        each = [[call for user in range(3, 23) for call in calls(40, user=user)] for _ in range(3)]
+        assert await everywhere(one, *each) == 20 * 50
+
+    run(database_uri, 3, story, requests_day=50, tokens_day=10_000)
+
+
+async def accounts(uri: str, count: int) -> None:
+    connection = await asyncpg.connect(uri)
+    await connection.execute(
+        "INSERT INTO users (username, email, is_admin, accept_cookie, accept_retrain)"
+        " SELECT 'u' || n, 'u' || n, false, false, false FROM generate_series(1, $1::int) AS n",
+        count,
+    )
+    await connection.close()

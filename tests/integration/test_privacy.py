@@ -16,10 +16,12 @@ from typer.testing import CliRunner
 
 from albert.api.features.accounts.tables import Attempts, PasswordReset, SignIn, User
 from albert.api.features.feedback.tables import Feedback
+from albert.api.features.limits.tables import Limit, LimitCounter
 from albert.api.features.ownership.tables import AdminRead
 from albert.api.features.privacy.purging import Purged, Purging, purge
 from albert.api.features.streams.packing import packed
 from albert.api.features.streams.tables import Stream
+from albert.api.features.usage.tables import Usage
 from albert.api.keys import digest_of
 from albert.api.migrations.schema import METADATA
 from albert.cli.privacy import app as privacy
@@ -52,7 +54,36 @@ async def live(one: House) -> tuple[int, int]:
         await session.execute(
             insert(Attempts).values(digest=digest_of("camille@exemple.fr"), failures=1)
         )
+        await session.execute(insert(Limit).values(user_id=1, model=ASKED, streams=3))
+        await session.execute(
+            insert(LimitCounter).values(
+                user_id=1, model=ASKED, kind="streams", starts=func.now(), granted=1, holders={}
+            )
+        )
+        await session.execute(insert(Usage).values(a_row(ASKED)))
     return chat, stream
+
+
+def a_row(model: str, days: int = 0) -> dict[str, Any]:
+    return {
+        "id": func.gen_random_uuid(),
+        "at": func.now() - func.make_interval(0, 0, 0, days),
+        "user_id": 1,
+        "model": model,
+        "operation": "chat/completions",
+        "stream": True,
+        "status": 200,
+        "latency": 1.5,
+        "queued": 0.0,
+        "first_token": None,
+        "prompt_tokens": 12,
+        "completion_tokens": 3,
+        "cached_tokens": 0,
+        "replica": "",
+        "attempts": 1,
+        "answered_by": "",
+        "cost": 0.25,
+    }
 
 
 async def exported(person: Person) -> Any:  # noqa: ANN401 — JSON
@@ -96,6 +127,10 @@ def test_an_export_has_all_that_is_kept_of_a_person(database_uri: str) -> None:
         assert [one["query"] for one in told["streams"]] == [f"{ASKED} Seule."]
         [read] = told["admin_reads"]
         assert (read["kind"], read["object_id"], "admin_id" in read) == ("chat", chat, False)
+        [usage] = told["usage"]
+        assert (usage["model"], usage["prompt_tokens"], usage["cost"]) == (ASKED, 12, 0.25)
+        assert [limit["streams"] for limit in told["limits"]] == [3]
+        assert [counter["granted"] for counter in told["limit_counters"]] == [1]
 
     run(database_uri, story)
 
@@ -141,7 +176,7 @@ def test_erasing_an_account_leaves_nothing_of_it_anywhere(database_uri: str) -> 
     async def story(one: House) -> None:
         await live(one)
         await one.neighbour.question("Moi, je reste ?")
-        assert len(await places(one, *words)) >= 8
+        assert len(await places(one, *words)) >= 11
         assert await one.camille.delete("/user/me") == {"msg": "Compte effacé."}
         assert await places(one, *words) == []
         await asyncio.sleep(0.5)  # for the notification to come
@@ -208,6 +243,9 @@ async def grow_old(one: House) -> tuple[list[int], list[int]]:
             )
             last = func.now() - func.make_interval(0, 0, 0, 2 if kind == "old" else 0)
             await session.execute(insert(Attempts).values(digest=kind, failures=1, last_at=last))
+            await session.execute(
+                insert(Usage).values(a_row("m", days=366 if kind == "old" else 364))
+            )
             at = func.now() - func.make_interval(0, 0, 0, 366 if kind == "old" else 364)
             await session.execute(
                 insert(AdminRead).values(owner_id=1, kind="chat", object_id=1, at=at)
@@ -216,7 +254,7 @@ async def grow_old(one: House) -> tuple[list[int], list[int]]:
 
 
 PURGED = Purged(
-    chats=2, streams=1, sign_ins=1, password_resets=1, sign_in_attempts=1, admin_reads=1
+    chats=2, streams=1, sign_ins=1, password_resets=1, sign_in_attempts=1, admin_reads=1, usage=1
 )
 
 
@@ -225,7 +263,7 @@ def test_what_had_no_activity_for_so_long_is_erased_and_nothing_else(database_ur
         chats, lone = await grow_old(one)
         assert await purge(one.database, 30, dry_run=True) == PURGED
         assert await purge(one.database, 32) == Purged(
-            sign_ins=1, password_resets=1, sign_in_attempts=1, admin_reads=1
+            sign_ins=1, password_resets=1, sign_in_attempts=1, admin_reads=1, usage=1
         )
         assert await purge(one.database, 30) == Purged(chats=2, streams=1)
         assert await purge(one.database, 30) == Purged()

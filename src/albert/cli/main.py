@@ -48,6 +48,8 @@ VERBS = {
         "whitelist", "app", "Les adresses connues : les apprendre, vérifier un texte."
     ),
     "user": Verb("user", "app", "Les comptes et les jetons : créer, accepter, lister, révoquer."),
+    "limits": Verb("limits", "app", "Les limites : ce que comptes et rôles peuvent demander."),
+    "usage": Verb("usage", "usage", "Ce qui a été demandé aux modèles, par qui, et son coût."),
     "eval": Verb("evaluate", "app", "Mesurer ce qu'Albert trouve et répond."),
 }
 

@@ -58,6 +58,7 @@ _NAMES = {
     "password_resets": "liens de réinitialisation expirés",
     "sign_in_attempts": "essais de mot de passe",
     "admin_reads": "lectures par des administrateurs",
+    "usage": "appels aux modèles",
 }
 
 

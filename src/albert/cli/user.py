@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 import sys
-from collections.abc import Awaitable, Callable
 from datetime import UTC
 from typing import Annotated, TypeVar
 
@@ -21,11 +19,12 @@ from albert.api.features.accounts.schemas import account as card
 from albert.api.features.accounts.tables import User
 from albert.api.features.tokens import service as tokens
 from albert.api.mail.drivers import mailer_of
-from albert.bootstrap import Albert
 from albert.cli.assemble import policy
 from albert.cli.console import say, show, write
+from albert.cli.limits import user_limits
+from albert.cli.on_database import account_of, on_database
 from albert.cli.start import albert
-from albert.domain.errors import AccountError, AccountNotFound, MailNotSent
+from albert.domain.errors import AccountError, MailNotSent
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -42,6 +41,9 @@ FromStdin = Annotated[
 Generate = Annotated[
     bool, typer.Option("--generate", help="Tire un mot de passe au sort, et le montre une fois.")
 ]
+
+
+app.command("limits")(user_limits)
 
 
 @app.command("create")
@@ -61,7 +63,7 @@ def create(
     account = NewAccount(
         username=name, email=address, password_hash=None, is_confirmed=True, is_admin=admin
     )
-    _run(lambda database: service.sign_up(database, account, password))
+    on_database(lambda database: service.sign_up(database, account, password))
     say(f"Le compte {name} est créé{', administrateur' if admin else ''}.")
     _show_generated(password, generate)
 
@@ -91,7 +93,7 @@ def list_users(
         async with database.session() as session:
             return list(await repository.every(session))
 
-    found = [user for user in _run(read) if not pending or user.is_confirmed is None]
+    found = [user for user in on_database(read) if not pending or user.is_confirmed is None]
     if as_json:
         show(orjson.dumps([card(user).model_dump() for user in found]).decode())
         return
@@ -112,7 +114,7 @@ def token(
     """Liste les jetons d'un compte, en crée un (montré cette seule fois), ou en supprime un."""
 
     async def act(database: Database) -> list[str]:
-        user = await _account(database, login)
+        user = await account_of(database, login)
         if revoke:
             await tokens.revoke(database, user.id, revoke)
             return []
@@ -121,7 +123,7 @@ def token(
         kept = await tokens.every(database, user.id)
         return [f"{one.name}\t{one.created_at.astimezone(UTC):%Y-%m-%d %H:%M}" for one in kept]
 
-    lines = _run(act)
+    lines = on_database(act)
     if revoke:
         say(f"Le jeton {revoke} n'ouvre plus rien.")
     elif new:
@@ -144,32 +146,9 @@ def reset_password(
         _mail_link(login)
         return
     password = _password(from_stdin=password_stdin, generated=generate)
-    user = _run(lambda database: resets.set_password(database, normal(login), password))
+    user = on_database(lambda database: resets.set_password(database, normal(login), password))
     say(f"Le mot de passe de {user.username} est changé, ses sessions sont fermées.")
     _show_generated(password, generate)
-
-
-def _run(work: Callable[[Database], Awaitable[T]], one: Albert | None = None) -> T:
-    """Do something with the database of the settings; ours is started for it if need be."""
-
-    async def done(uri: str) -> T:
-        database = Database(uri)
-        try:
-            await database.open()
-            return await work(database)
-        finally:
-            await database.close()
-
-    with (one or albert()).database() as uri:
-        return asyncio.run(done(uri))
-
-
-async def _account(database: Database, login: str) -> User:
-    async with database.session() as session:
-        user = await repository.by_login(session, normal(login))
-    if user is None:
-        raise AccountNotFound
-    return user
 
 
 def _decide(login: str, *, accepted: bool) -> None:
@@ -185,7 +164,7 @@ def _decide(login: str, *, accepted: bool) -> None:
             say("La décision est prise, mais le courriel qui l'annonce n'est pas parti.")
         return user
 
-    user = _run(act, one)
+    user = on_database(act, one)
     say(f"Le compte {user.username} est {'accepté' if accepted else 'refusé'}.")
 
 
@@ -194,11 +173,11 @@ def _mail_link(login: str) -> None:
     mailer = mailer_of(one.settings, one.home.mail)
 
     async def act(database: Database) -> str:
-        user = await _account(database, login)
+        user = await account_of(database, login)
         await resets.mail_link(database, mailer, one.settings.front_url, user.email)
         return user.email
 
-    say(f"Un lien est envoyé à {_run(act, one)}, sauf s'il en a déjà trois qui sont bons.")
+    say(f"Un lien est envoyé à {on_database(act, one)}, sauf s'il en a déjà trois qui sont bons.")
 
 
 def _password(*, from_stdin: bool, generated: bool) -> str:

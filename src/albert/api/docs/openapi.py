@@ -27,6 +27,8 @@ class _Route:
     errors: tuple[int, ...] = (401,)
     streams: bool = False
     parameters: tuple[str, ...] = ()
+    query: tuple[tuple[str, str], ...] = ()
+    """Names of what may follow « ? », with what each says."""
 
 
 _ROUTES = (
@@ -74,6 +76,20 @@ _ROUTES = (
         schemas.EmbeddingsRequest,
         errors=(400, 401, 404, 413, 422, 500, 502, 503),
     ),
+    _Route(
+        "get",
+        "/v1/usage",
+        "Ce que l'on a demandé aux modèles, et ce que cela a coûté",
+        schemas.UsageReport,
+        errors=(400, 401, 403, 404, 503),
+        query=(
+            ("from", "Premier jour (2026-01-31) ou moment ; sinon les trente derniers jours"),
+            ("to", "Dernier jour, compris, ou moment ; sinon maintenant"),
+            ("model", "Un seul modèle"),
+            ("user", "Le compte d'un autre, ou * pour tous : administrateurs seulement"),
+            ("group_by", "day, model, user, operation, status, séparés par des virgules"),
+        ),
+    ),
 )
 
 
@@ -110,6 +126,11 @@ def _operation(route: _Route, prefix: str) -> Json:
         operation["parameters"] = [
             {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
             for name in route.parameters
+        ]
+    if route.query:
+        operation["parameters"] = [
+            {"name": name, "in": "query", "description": said, "schema": {"type": "string"}}
+            for name, said in route.query
         ]
     if route.body is not None:
         content = {"application/json": {"schema": _schema(route.body)}}

@@ -197,3 +197,42 @@ class ErrorDetail(BaseModel):
 
 class OpenAIError(BaseModel):
     error: ErrorDetail
+
+
+class UsageSpread(BaseModel):
+    """En secondes ; nul quand rien n'a été mesuré."""
+
+    p50: float | None
+    p95: float | None
+
+
+class UsageSums(BaseModel):
+    requests: int
+    errors: int = Field(description="Celles dont le statut est 400 ou plus")
+    streams: int
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int
+    cost_euros: float
+    latency: UsageSpread
+    queued: UsageSpread
+    first_token: UsageSpread
+
+
+class UsageLine(UsageSums):
+    day: str | None = None
+    model: str | None = None
+    user: str | None = None
+    operation: str | None = None
+    status: str | None = None
+
+
+class UsageReport(BaseModel):
+    model_config = ConfigDict(populate_by_name=True)
+
+    object: Literal["usage.report"]
+    since: str = Field(alias="from")
+    until: str = Field(alias="to")
+    group_by: list[str]
+    data: list[UsageLine]
+    total: UsageSums

@@ -28,8 +28,8 @@ async def say_limits(
         await session.execute(_LOCK)
         if await session.scalar(select(Limit.id).where(mine)) is None:
             await session.execute(insert(Limit).values(role=role, user_id=user_id, model=model))
-        said: dict[str, object] = {"updated_at": func.now()}
-        said.update({str(kind): number for kind, number in numbers.items()})
+        said: dict[str, object] = dict(numbers.items())
+        said["updated_at"] = func.now()
         await session.execute(update(Limit).where(mine).values(said))
         empty = [getattr(Limit, kind).is_(None) for kind in KINDS]
         await session.execute(delete(Limit).where(mine, *empty))

@@ -23,6 +23,8 @@ _log = logging.getLogger(__name__)
 
 _AGAIN = 1.0
 """Seconds before rules that could not be read are read again."""
+_ABSURD = 1 << 40
+"""Tokens: more than any call has, whatever an engine says."""
 _SWEEP = 60.0
 _IDLE = 600.0
 """Seconds after which an account that asks nothing is forgotten, and its leases given back."""
@@ -121,7 +123,8 @@ class LeasedLimiter(Limiter):
         receipt = self._receipts.pop(id(call), None)
         if receipt is None:
             return
-        unused = receipt.tokens - call.prompt_tokens - call.completion_tokens
+        used = max(0, call.prompt_tokens) + max(0, call.completion_tokens)
+        unused = receipt.tokens - min(used, _ABSURD)
         for gauge, starts in zip(receipt.gauges, receipt.starts, strict=True):
             if gauge.is_streams:
                 gauge.in_use -= 1

@@ -19,22 +19,25 @@ from albert.api.database.engine import Database
 from albert.api.database.tables import Table
 from albert.api.features.accounts.tables import PasswordReset, SignIn, User
 from albert.api.features.chats.tables import Chat
+from albert.api.features.limits.tables import Limit, LimitCounter
 from albert.api.features.ownership.tables import AdminRead
 from albert.api.features.streams.packing import unpacked
 from albert.api.features.streams.repository import whole
 from albert.api.features.streams.schemas import StreamRead, stream_read
 from albert.api.features.streams.tables import Stream
 from albert.api.features.tokens.tables import ApiToken
+from albert.api.features.usage.tables import Usage
 
 FILE = "albert.json"
 _IN_MEMORY = 4 << 20
 """Bytes of the archive beyond which it is a file, without a name, on the disk."""
 _AT_ONCE = 50
 """Streams in memory at a time."""
+_CALLS_AT_ONCE = 500
 _SECRET = {"password_hash", "digest"}
 """What opens an account, even hashed."""
-_NOT_TOLD = {"user_id", "owner_id", "admin_id"}
-"""The person themselves; and who the admin was, who is a person too."""
+_NOT_TOLD = {"user_id", "owner_id", "admin_id", "holders"}
+"""The person themselves; who the admin was, who is a person too; and numbers of processes."""
 
 
 async def export(database: Database, caller: Principal) -> IO[bytes]:
@@ -69,6 +72,8 @@ async def _document(session: AsyncSession, user_id: int) -> AsyncIterator[bytes]
         "sign_ins": await _rows(session, SignIn, SignIn.user_id == user_id),
         "password_resets": await _rows(session, PasswordReset, PasswordReset.user_id == user_id),
         "admin_reads": await _rows(session, AdminRead, AdminRead.owner_id == user_id),
+        "limits": await _rows(session, Limit, Limit.user_id == user_id),
+        "limit_counters": await _rows(session, LimitCounter, LimitCounter.user_id == user_id),
     }
     chats = await _rows(session, Chat, Chat.user_id == user_id)
     streams = _Streams(session, user_id)
@@ -80,6 +85,9 @@ async def _document(session: AsyncSession, user_id: int) -> AsyncIterator[bytes]
         yield b"]}"
     yield b'],"streams":['
     async for part in streams.take(None):
+        yield part
+    yield b'],"usage":['
+    async for part in _usage(session, user_id):
         yield part
     yield b"]}"
 
@@ -100,10 +108,24 @@ async def _rows(
     session: AsyncSession, table: type[Table], mine: ColumnElement[bool]
 ) -> list[dict[str, Any]]:
     """Return what is kept in a table, in order, without what opens an account."""
-    columns = [c for c in table.__table__.columns if c.name not in _SECRET | _NOT_TOLD]
-    [key] = inspect(table).primary_key
-    rows = await session.execute(select(*columns).where(mine).order_by(key))
+    rows = await session.execute(
+        select(*_told(table)).where(mine).order_by(*inspect(table).primary_key)
+    )
     return [dict(row) for row in rows.mappings()]
+
+
+def _told(table: type[Table]) -> list[ColumnElement[Any]]:
+    return [c for c in table.__table__.columns if c.name not in _SECRET | _NOT_TOLD]
+
+
+async def _usage(session: AsyncSession, user_id: int) -> AsyncIterator[bytes]:
+    """Yield the calls of a person, as items of a JSON list: there may be very many."""
+    chosen = select(*_told(Usage)).where(Usage.user_id == user_id).order_by(Usage.at, Usage.id)
+    comma = b""
+    options = {"yield_per": _CALLS_AT_ONCE}
+    async for row in await session.stream(chosen, execution_options=options):
+        yield comma + orjson.dumps(dict(row._mapping), default=_uuid)
+        comma = b","
 
 
 class _Streams:

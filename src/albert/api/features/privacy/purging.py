@@ -18,12 +18,15 @@ from albert.api.features.chats.tables import Chat
 from albert.api.features.feedback.tables import Feedback
 from albert.api.features.ownership.tables import AdminRead
 from albert.api.features.streams.tables import Stream
+from albert.api.features.usage.tables import Usage
 from albert.domain.errors import DatabaseError
 
 _log = logging.getLogger(__name__)
 
 READS_DAYS = 365
 """Days for which it is kept who read whose conversations."""
+USAGE_DAYS = 365
+"""Days for which it is kept what an account asked of which model, and what it cost."""
 ATTEMPTS_DAYS = 1
 """Days after which a wrong password is forgotten."""
 _BATCH = 1000
@@ -46,6 +49,7 @@ class Purged:
     password_resets: int = 0
     sign_in_attempts: int = 0
     admin_reads: int = 0
+    usage: int = 0
 
     def __add__(self, other: Purged) -> Purged:
         mine, theirs = asdict(self), asdict(other)
@@ -105,6 +109,7 @@ def _old(now: datetime, days: int) -> dict[str, _Old]:
             ),
         ),
         "admin_reads": (AdminRead, AdminRead.at < now - timedelta(days=READS_DAYS)),
+        "usage": (Usage, Usage.at < now - timedelta(days=USAGE_DAYS)),
     }
 
 
