@@ -69,7 +69,8 @@ class Sending:
         self._headers = headers
         self._affinity = affinity
         self._answer: Answer | None = None
-        self._scope: asyncio.Timeout | None = None
+        self._task: asyncio.Task[object] | None = None
+        """That waits for a first byte."""
 
     async def __aenter__(self) -> Answer:
         self.started = asyncio.get_running_loop().time()
@@ -121,8 +122,9 @@ class Sending:
         self.late = True
         if self._answer is not None:
             self._answer.close()
-        elif self._scope is not None:
-            self._scope.reschedule(0)
+        elif self._task is not None:
+            self._task.cancel()
+            self._task = None
 
     async def _first(self) -> Answer:
         """Ask one replica after the other until one answers."""
@@ -170,13 +172,19 @@ class Sending:
 
     async def _attempt(self, replica: LiveReplica) -> Answer | Failed:
         self.late = False
+        self._task = task = asyncio.current_task()
         try:
-            async with asyncio.timeout(None) as self._scope:  # the watch sets its end
-                outcome = await self._judged(await self._head(replica))
+            outcome = await self._judged(await self._head(replica))
+        except asyncio.CancelledError:
+            if not self.late or task is None or task.uncancel():  # not by the watch alone
+                raise
+            return Failed(ModelTooSlow(), "likely")
         except TimeoutError:
             return Failed(ModelTooSlow(), "likely")
         except aiohttp.ClientError as error:
             return unheard(error)
+        finally:
+            self._task = None
         self.heard()
         self.begun = True
         return outcome

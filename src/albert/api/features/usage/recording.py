@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
-from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
@@ -104,8 +103,9 @@ class UsageLog(Recorder):
         costs: CostsOf,
         spill: Spill,
         *,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        now: Callable[[], float] = time.time,
     ) -> None:
+        """``now`` is in seconds since 1970."""
         self._database = database
         self._costs = costs
         self._spill = spill
@@ -141,12 +141,11 @@ class UsageLog(Recorder):
 
     def ended(self, call: Call) -> None:
         latency = max(0.0, call.ended - call.started)
-        at = self._now() - timedelta(seconds=latency)
         self._number += 1
         self._rows.append(
             Row(
-                id=str(UUID(int=self._prefix | self._number)),
-                at=at.timestamp(),
+                id=f"{self._prefix | self._number:032x}",
+                at=self._now() - latency,
                 user_id=call.principal.user_id,
                 model=call.model,
                 operation=call.operation,
