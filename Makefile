@@ -60,6 +60,7 @@ bench: $(INSTALLED)  ## Les mesures de vitesse (voir benchmarks/README.md)
 	$(BIN)/python benchmarks/guard.py
 	$(BIN)/python benchmarks/streams.py --minutes 0.5
 	$(BIN)/python benchmarks/gateway.py --short
+	$(BIN)/python benchmarks/embeddings.py
 
 lock: $(INSTALLED)  ## Recalcule les versions épinglées (requirements*.lock)
 	@$(PIP) install 'uv==$(UV_VERSION)'

