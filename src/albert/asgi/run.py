@@ -91,18 +91,7 @@ async def serve(
         AlbertError: from opening the services.
     """
     with listen(host, port) as listener:
-        config = uvicorn.Config(
-            app,
-            http=GatheringProtocol,  # httptools in C
-            ws="none",
-            lifespan="off",  # opened here, so that its errors reach the caller as they are
-            log_config=None,
-            access_log=False,  # addresses may hold what people ask
-            server_header=False,
-            proxy_headers=False,  # nothing here trusts who a proxy says is calling
-            root_path=root_path,
-            timeout_graceful_shutdown=_STOP_SECONDS,
-        )
+        config = _config(app, root_path)
         server = _Server(config, app, lambda: ready(address(listener)))
         await app.open()
         _collect_less()
@@ -111,6 +100,21 @@ async def serve(
                 await server.serve(sockets=[listener])
         finally:
             await app.close()
+
+
+def _config(app: Application, root_path: str) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=GatheringProtocol,  # httptools in C
+        ws="none",
+        lifespan="off",  # opened here, so that its errors reach the caller as they are
+        log_config=None,
+        access_log=False,  # addresses may hold what people ask
+        server_header=False,
+        proxy_headers=False,  # nothing here trusts who a proxy says is calling
+        root_path=root_path,
+        timeout_graceful_shutdown=_STOP_SECONDS,
+    )
 
 
 def _collect_less() -> None:

@@ -33,10 +33,7 @@
     + DatabaseUnavailable  it does not answer
   x MailNotSent            the mail service refused or does not answer
   x AccessError            the caller may not
-    + Unauthenticated      no token, or a dead one
-    + AccountUnconfirmed   an admin has not said yes
-    + AdminOnly            the route is for admins
-    + NotOwner             the object is somebody else's
+    + Unauthenticated, AccountUnconfirmed, AdminOnly, NotOwner
     + ModelForbidden       the model is not for this account
     + LimitExceeded        their requests, tokens or streams are used up
   x AccountError           what is asked of an account cannot be
