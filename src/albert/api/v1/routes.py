@@ -109,7 +109,9 @@ class OpenAIRoutes:
         except Problem as problem:
             await reply.fail(problem)
         except AlbertError as error:
-            await reply.fail(problem_of(error))
+            problem = problem_of(error)
+            problem.headers = (*problem.headers, *request.call.headers)
+            await reply.fail(problem)
         finally:
             if not reply.complete:
                 await reply.fail(stopping() if self._in_flight.stopping else internal())
