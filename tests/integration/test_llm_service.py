@@ -16,7 +16,9 @@ from http_served import serving as served
 from llm_served import NAME, Engine, calling
 from yarl import URL
 
+from albert.routing.table import Engine as EngineOptions
 from albert.routing.table import RoutedModel
+from albert.serving.engine_embedder import EngineEmbedder
 from albert.serving.llm_service import LLMService
 from albert.testing.models import HashEmbedder
 
@@ -452,3 +454,41 @@ def test_a_service_that_stops_refuses_new_work_and_ends_what_runs() -> None:
         assert said.endswith(b"data: [DONE]\n\n")
 
     asyncio.run(scenario())
+
+
+def test_a_model_of_vectors_hears_prefixes_and_windows_that_its_engine_does_not_know() -> None:
+    sent: list[list[str]] = []
+
+    async def vectors(request: web.Request) -> web.StreamResponse:
+        texts = (await request.json())["input"]
+        sent.append(texts)
+        data = [{"index": place, "embedding": [3.0, 4.0]} for place, _ in enumerate(texts)]
+        return web.json_response({"object": "list", "data": data})
+
+    async def scenario() -> list[float]:
+        model = RoutedModel(
+            name=NAME,
+            type="embeddings",
+            driver="vllm",
+            hf_repo_id="intfloat/multilingual-e5-large",
+            engine=EngineOptions(context=64),
+        )
+        async with serving(vectors) as host, aiohttp.ClientSession() as session:
+            engine = engine_of(host)
+            embedder = EngineEmbedder(engine, model, session)
+            async with calling(engine, model, embedder=embedder) as client:
+                body = {"input": ["mot " * 100, "court"], "doc_type": "query"}
+                async with client.post("/embeddings", json=body) as response:
+                    told = await response.json()
+                engine.ready = False
+                async with client.post("/embeddings", json=body) as response:
+                    assert response.status == 503
+        row: list[float] = told["data"][0]["embedding"]
+        assert len(told["data"]) == 2
+        return row
+
+    assert asyncio.run(scenario()) == pytest.approx([0.6, 0.8])
+    (texts,) = sent
+    assert len(texts) > 2  # the long one in windows, nothing of it left out
+    assert all(text.startswith("query: ") for text in texts)
+    assert "".join(text.removeprefix("query: ") for text in texts[:-1]) == "mot " * 100

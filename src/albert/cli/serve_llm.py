@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
+import aiohttp
 import typer
 import uvloop
 
@@ -17,10 +18,13 @@ from albert.cli.console import say
 from albert.cli.exposure import check_exposure, check_port, is_loopback
 from albert.cli.start import albert
 from albert.domain.errors import ModelNotFound, RequestError, TableInvalid
+from albert.inference.batching import Batcher
+from albert.inference.contract import Embedder
 from albert.inference.e5 import E5Embedder
 from albert.prompt.config import built_in, read_config
 from albert.routing.reading import read
 from albert.routing.table import DriverName, Replica, RoutedModel
+from albert.serving.engine_embedder import EngineEmbedder
 from albert.serving.engines.contract import EngineState
 from albert.serving.llm_service import LLMService
 from albert.serving.watched import WatchedEngine
@@ -122,23 +126,35 @@ def _place(model: RoutedModel, *, told: bool) -> Replica:
 
 
 def _front(
-    one: Albert, model: RoutedModel, engine: EngineState, folder: Path, key: str
+    one: Albert,
+    model: RoutedModel,
+    engine: EngineState,
+    folder: Path,
+    key: str,
+    session: aiohttp.ClientSession,
 ) -> LLMService:
     """Return the service of ``model``, with the prompts of its folder.
+
+    A model of vectors is asked through an embedder: engines know neither ``doc_type``,
+    nor what to do of a text that is too long.
 
     Raises:
         PromptConfigInvalid
     """
     config = read_config(folder) or built_in()
     config.modes(model.name)
-    beside = model.embeddings_hf_repo_id.rpartition("/")[2].lower() == E5Embedder.model
+    embedder: Embedder | None = None
+    if model.type == "embeddings":
+        embedder = Batcher(EngineEmbedder(engine, model, session), batch=32, concurrent=4)
+    elif model.embeddings_hf_repo_id.rpartition("/")[2].lower() == E5Embedder.model:
+        embedder = one.embedder
     return LLMService(
         model=model,
         engine=engine,
         key=key,
         prompt_config=config.encoded(),
         defaults=config.sampling(model.name).said(),
-        embedder=one.embedder if beside else None,
+        embedder=embedder,
         drain_seconds=one.settings.drain_seconds,
     )
 
@@ -155,12 +171,12 @@ async def _serve(one: Albert, model: RoutedModel, host: str, port: int, key: str
         if engine.state == "failed":
             lost.set()
 
-    async with one.supervisor() as supervisor:
+    async with one.supervisor() as supervisor, aiohttp.ClientSession() as session:
         supervisor.watch(changed)
         await supervisor.reconcile([model])
         engine = supervisor.engines[model.name]
         folder = await asyncio.to_thread(lambda: weights if weights.is_dir() else weights.parent)
-        service = await asyncio.to_thread(_front, one, model, engine, folder, key)
+        service = await asyncio.to_thread(_front, one, model, engine, folder, key, session)
         told = f"« {model.name} » est servi sur "
         await serve(service, host, port, lambda address: say(f"{told}{address}/v1"), stop=lost)
     if engine.error is not None:

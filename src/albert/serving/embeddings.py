@@ -92,7 +92,7 @@ def _check(name: str, embedder: Embedder) -> None:
 
 
 def _check_dimensions(asked: ToEmbed, embedder: Embedder) -> None:
-    if asked.dimensions not in (None, embedder.dimension):
+    if asked.dimensions is not None and asked.dimensions != embedder.dimension:
         message = (
             f"Ce modèle donne {embedder.dimension} dimensions et n'est pas entraîné pour "
             "en donner moins : retirez « dimensions »."

@@ -109,9 +109,9 @@ class OpenAIRoutes:
         except Problem as problem:
             await reply.fail(problem)
         except AlbertError as error:
-            problem = problem_of(error)
-            problem.headers = (*problem.headers, *request.call.headers)
-            await reply.fail(problem)
+            told = problem_of(error)
+            told.headers = (*told.headers, *request.call.headers)  # what is left of one's limits
+            await reply.fail(told)
         finally:
             if not reply.complete:
                 await reply.fail(stopping() if self._in_flight.stopping else internal())
