@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import orjson
 from starlette.types import Message, Receive, Scope, Send
@@ -20,9 +21,11 @@ from albert.api.v1.routes import OpenAIRoutes, is_ours
 from albert.asgi.exchange import Reply, path_of, request_id_of
 from albert.asgi.in_flight import InFlight
 from albert.asgi.problems import Problem
-from albert.assistant.contract import Answerer
-from albert.inference.contract import Embedder
 from albert.routing.dispatch import Dispatcher
+
+if TYPE_CHECKING:
+    from albert.assistant.contract import Answerer
+    from albert.inference.contract import Embedder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

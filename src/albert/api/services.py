@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from albert.api.auth import Gate
 from albert.api.background import Background
@@ -16,7 +15,6 @@ from albert.assistant.contract import Answerer
 from albert.assistant.titles import Titler
 from albert.index.contract import Coverage
 from albert.inference.contract import Embedder
-from albert.prompt.config import built_in
 from albert.prompt.modes import Mode
 from albert.retrieval.contract import Retriever
 from albert.retrieval.library import Library
@@ -65,44 +63,9 @@ class Policy:
     retention_days: int = 365
 
 
-class Offered(Protocol):
-    """What the routes under /v1 need: a whole API has it, and so has a gateway alone."""
-
-    @property
-    def gate(self) -> Gate: ...
-
-    @property
-    def answerers(self) -> Mapping[str, Answerer]: ...
-
-    @property
-    def default_model(self) -> str:
-        """The model that answers a request that names none; may be empty."""
-        ...
-
-    @property
-    def embedder(self) -> Embedder | None:
-        """In this process, where there is one."""
-        ...
-
-    @property
-    def dispatcher(self) -> Dispatcher: ...
-
-    @property
-    def database(self) -> Database: ...
-
-    @property
-    def limiter(self) -> Limiter: ...
-
-    @property
-    def recorder(self) -> Recorder: ...
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The models that can be asked something."""
-        ...
-
-
 def _built_in_modes(model: str) -> Mapping[str, Mode]:
+    from albert.prompt.config import built_in  # and jinja: not for a gateway alone
+
     return built_in().modes(model)
 
 

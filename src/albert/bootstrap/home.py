@@ -1,10 +1,14 @@
-"""The data folder, opened with care."""
+"""The data folder, opened with care, and the database."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from albert.domain.errors import HomeError, HomeTooNew
 from albert.domain.home import Home
 from albert.domain.mishaps import mishap
+from albert.serving.embedded_postgres import EmbeddedPostgres
 from albert.settings import Settings
 
 FORMAT = 1
@@ -35,3 +39,17 @@ def open_home(settings: Settings) -> Home:
     if int(found) > FORMAT:
         raise HomeTooNew
     return home
+
+
+@contextmanager
+def postgres(settings: Settings, home: Home) -> Iterator[str]:
+    """Give the address of PostgreSQL: the operator's, or one that runs for the block.
+
+    Raises:
+        DatabaseError, HomeError, DiskFull
+    """
+    if address := settings.database_address:
+        yield address
+        return
+    with EmbeddedPostgres(home.postgres) as server:
+        yield server.uri

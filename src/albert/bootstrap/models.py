@@ -6,19 +6,15 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from albert.assistant.contract import EXTRACTIVE, Answerer
+from albert.assistant.contract import Answerer
 from albert.assistant.titles import Titler
 from albert.bootstrap.prompts import Prompts
-from albert.domain.errors import AlbertError, SettingInvalid
+from albert.domain.errors import AlbertError
 from albert.routing.dispatch import Dispatcher
-from albert.routing.reading import read
 from albert.routing.replica import LiveReplica
-from albert.routing.table import Engine, Replica, RoutedModel, RoutingTable
-from albert.serving.gguf import examine
+from albert.routing.table import RoutingTable
 from albert.serving.supervisor import Supervisor
-from albert.settings import Settings
 
 _log = logging.getLogger(__name__)
 
@@ -82,60 +78,3 @@ async def _empty(replicas: list[LiveReplica]) -> None:
     while any(replica.in_flight for replica in replicas) and waited < _LEAVING_SECONDS:
         await asyncio.sleep(_STEP)
         waited += _STEP
-
-
-def table_of(settings: Settings, name: str = "") -> RoutingTable:
-    """Return the table of the settings, and in it the model that they, or ``name``, name.
-
-    Raises:
-        TableInvalid: the file is wrong.
-        SettingInvalid: a name that is neither of the table nor of a file, and no address.
-        ModelFileInvalid: the file is no model.
-    """
-    path = settings.routing_table
-    models = {model.name: model for model in (read(Path(path)) if path else ())}
-    wanted = name or settings.model
-    table = RoutingTable(models)
-    if wanted not in ("", EXTRACTIVE) and table.find(wanted) is None:
-        own = _own(settings, wanted)
-        table = RoutingTable({own.name: own, **models})
-    return table
-
-
-def name_of(settings: Settings, name: str = "") -> str:
-    """Return the name under which the table knows the model of the settings; may be empty."""
-    wanted = name or settings.model
-    return Path(wanted).stem if wanted.endswith(".gguf") else wanted
-
-
-def _own(settings: Settings, wanted: str) -> RoutedModel:
-    """Return an entry for the model that the settings alone tell of."""
-    path = Path(wanted).expanduser()
-    if settings.model_url and path.suffix != ".gguf":
-        if not settings.model_url.startswith(("http://", "https://")):
-            raise SettingInvalid(
-                "ALBERT_MODEL_URL doit commencer par http:// ou https:// : corrigez-la."
-            )
-        return RoutedModel(
-            name=wanted,
-            driver="openai",
-            replicas=(
-                Replica(
-                    host=settings.model_url,
-                    key_variable="ALBERT_MODEL_KEY" if settings.model_key else "",
-                ),
-            ),
-            engine=Engine(context=settings.model_window),
-        )
-    if path.suffix != ".gguf" and not path.exists():
-        raise SettingInvalid(
-            f"Le modèle « {wanted} » n'est ni dans la table de routage, ni un fichier .gguf : "
-            "corrigez ALBERT_MODEL, ou dites dans ALBERT_MODEL_URL à quelle adresse il est servi."
-        )
-    examine(path)
-    return RoutedModel(
-        name=path.stem,
-        driver="llama.cpp",
-        file=str(path.absolute()),
-        engine=Engine(context=settings.model_window, threads=2),
-    )

@@ -16,7 +16,7 @@ from albert.api.features.search.service import described
 from albert.assistant.contract import Finish, Piece, Question
 from albert.assistant.finding import checked
 from albert.assistant.phrases import french_date
-from albert.bootstrap import Albert
+from albert.bootstrap.albert import Albert
 from albert.cli.console import say, show, write
 from albert.cli.remote import Remote, service
 from albert.cli.start import albert

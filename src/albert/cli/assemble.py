@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from albert.api.background import Background
 from albert.api.database.engine import Database
-from albert.api.features.accounts.names import email_of, username_of
-from albert.api.features.accounts.passwords import hash_password
 from albert.api.features.models.changes import CHANNEL
-from albert.api.features.tokens.first_admin import FirstAdmin, ensure_first_admin
+from albert.api.features.tokens.first_admin import ensure_first_admin
 from albert.api.features.tokens.gate import DatabaseGate
 from albert.api.keys import KEY_FILE, digest_of
 from albert.api.mail.drivers import mailer_of
 from albert.api.secrets import secret_key
 from albert.api.services import Policy, Services, SourceStatus, Status
-from albert.bootstrap import Albert
+from albert.bootstrap.albert import Albert
 from albert.bootstrap.models import Models
 from albert.cli.console import say
 from albert.cli.observe import Watching
-from albert.domain.errors import PasswordInvalid, SearchError, SettingInvalid
+from albert.cli.worker import first_admin, reload_later
+from albert.domain.errors import SearchError
 from albert.index.contract import Coverage
 from albert.inference.batching import Batcher
 from albert.prompt.config import built_in
@@ -28,7 +27,7 @@ def services(one: Albert, models: Models, database: Database, key: str) -> Servi
     secret = secret_key(one.settings, one.home.secrets)
     background = Background()
     gate = DatabaseGate(database, secret)
-    watching = Watching(one, database, gate, models.dispatcher.fleet)
+    watching = Watching(one.settings, one.home, database, gate, models.dispatcher.fleet)
     database.listener.on(CHANNEL, lambda _: reload_later(models, background))
 
     async def close() -> None:
@@ -63,7 +62,7 @@ def services(one: Albert, models: Models, database: Database, key: str) -> Servi
 async def warm(one: Albert, database: Database, watching: Watching, key: str) -> None:
     """Open the database, with an administrator in it, and load what answers first."""
     await database.open()
-    if not await ensure_first_admin(database, first_admin(one), digest_of(key)):
+    if not await ensure_first_admin(database, first_admin(one.settings), digest_of(key)):
         say(
             f"La clé de {one.home.secrets / KEY_FILE} a été révoquée : elle n'ouvre plus rien. "
             "Supprimez ce fichier, puis relancez « albert up » : une autre sera créée."
@@ -71,11 +70,6 @@ async def warm(one: Albert, database: Database, watching: Watching, key: str) ->
     await watching.open()
     await one.embedder.warm_up()
     one.engine.coverage()
-
-
-def reload_later(models: Models, background: Background) -> None:
-    """Read the routing table anew, in the background."""
-    background.start(models.try_reload(), optional=True)
 
 
 def policy(one: Albert) -> Policy:
@@ -87,26 +81,6 @@ def policy(one: Albert) -> Policy:
         drain_seconds=settings.drain_seconds,
         retention_days=settings.retention_days,
     )
-
-
-def first_admin(one: Albert) -> FirstAdmin:
-    """Return the administrator of the settings.
-
-    Raises:
-        SettingInvalid: no account can be called so, or have that password.
-    """
-    settings = one.settings
-    password = settings.first_admin_password.get_secret_value()
-    try:
-        return FirstAdmin(
-            username=username_of(settings.first_admin_username),
-            email=email_of(settings.first_admin_email),
-            password_hash=hash_password(password) if password else None,
-        )
-    except ValueError as error:
-        raise SettingInvalid(f"FIRST_ADMIN_USERNAME ou FIRST_ADMIN_EMAIL : {error}") from None
-    except PasswordInvalid as error:
-        raise SettingInvalid(f"FIRST_ADMIN_PASSWORD : {error}") from None
 
 
 def status(one: Albert, models: Models) -> Status:

@@ -10,7 +10,7 @@ from typing import Annotated
 import orjson
 import typer
 
-from albert.bootstrap import Albert
+from albert.bootstrap.albert import Albert
 from albert.cli.console import bar, say, show
 from albert.cli.start import albert
 from albert.domain.errors import ModelNotFound, ModelUnavailable, RequestError, TableInvalid

@@ -11,7 +11,7 @@ from typing import Annotated
 import orjson
 import typer
 
-from albert.bootstrap import Albert
+from albert.bootstrap.albert import Albert
 from albert.cli.console import say
 from albert.cli.downloads import bring_all, of_table
 from albert.cli.index import told

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from albert.bootstrap import Albert
+from albert.bootstrap.albert import Albert
 from albert.cli.console import bar, say
 from albert.corpus.build import build as build_corpus
 from albert.corpus.build import fingerprint

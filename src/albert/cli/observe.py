@@ -15,9 +15,10 @@ from albert.api.features.usage.spilling import Spill
 from albert.api.metrics.page import Metrics
 from albert.api.metrics.replicas import ReplicaState
 from albert.api.recorders import Recorders
-from albert.bootstrap import Albert
+from albert.domain.home import Home
 from albert.routing.fleet import Fleet
 from albert.routing.table import Costs
+from albert.settings import Settings
 
 if TYPE_CHECKING:
     from albert.api.traces import Traces
@@ -26,16 +27,22 @@ if TYPE_CHECKING:
 class Watching:
     """One for each worker: opened once the database is, closed before it."""
 
-    def __init__(self, one: Albert, database: Database, gate: DatabaseGate, fleet: Fleet) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        home: Home,
+        database: Database,
+        gate: DatabaseGate,
+        fleet: Fleet,
+    ) -> None:
         """Raises ``SettingInvalid`` where traces cannot be sent."""
-        settings = one.settings
         self.limiter = DatabaseLimiter(database)
         self.metrics = Metrics(
             key=settings.metrics_key.get_secret_value(),
             replicas=lambda: replicas(fleet),
             token_checks=lambda: (gate.hits, gate.misses),
         )
-        self._usage = UsageLog(database, lambda model: _costs(fleet, model), Spill(one.home.usage))
+        self._usage = UsageLog(database, lambda model: _costs(fleet, model), Spill(home.usage))
         self._traces: Traces | None = None
         recorders: list[Recorder] = [self.metrics.calls, CallLog(), self._usage]
         if settings.otlp_endpoint:

@@ -10,7 +10,7 @@ from albert.api.database.engine import Database
 from albert.api.features.accounts import repository
 from albert.api.features.accounts.names import normal
 from albert.api.features.accounts.tables import User
-from albert.bootstrap import Albert
+from albert.bootstrap.albert import Albert
 from albert.cli.start import albert
 from albert.domain.errors import AccountNotFound
 

@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 import orjson
 
-from albert.bootstrap import Albert
+from albert.bootstrap.albert import Albert
 from albert.domain.errors import AlbertError, ServiceError
 from albert.wire.sse import Decoder
 

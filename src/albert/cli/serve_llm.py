@@ -13,7 +13,7 @@ import typer
 import uvloop
 
 from albert.asgi.run import serve
-from albert.bootstrap import Albert
+from albert.bootstrap.albert import Albert
 from albert.cli.console import say
 from albert.cli.exposure import check_exposure, check_port, is_loopback
 from albert.cli.start import albert

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from albert.bootstrap import Albert
+from albert.bootstrap.albert import Albert
 from albert.cli.logs import configure
 from albert.settings import load
 

@@ -17,12 +17,13 @@ from albert.api.keys import ensure_key
 from albert.api.secrets import refuse_weak_secrets
 from albert.asgi.run import listen, serve
 from albert.assistant.phrases import french_date
-from albert.bootstrap import Albert
+from albert.bootstrap.albert import Albert
 from albert.bootstrap.models import Models
-from albert.cli.assemble import complete, reload_later, services
+from albert.cli.assemble import complete, services
 from albert.cli.console import say
 from albert.cli.learn import fetch_all, learn_corpus, learn_words, missing
 from albert.cli.start import albert
+from albert.cli.worker import reload_later
 from albert.domain.folders import alone
 
 EXAMPLE = "Je touche le RSA, ai-je droit à la complémentaire santé ?"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from uuid import uuid4
 
-from albert.api.services import Offered
 from albert.api.v1.asked import asked
 from albert.api.v1.metering import Metering
+from albert.api.v1.offered import Offered
 from albert.api.v1.passing import Passing
 from albert.api.v1.relay import FALLBACK, Relay, check_access, prepare, reserved
 from albert.api.v1.request import ModelRequest

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from albert.api.services import Offered
 from albert.api.v1.metering import Metering
+from albert.api.v1.offered import Offered
 from albert.api.v1.request import ModelRequest
 from albert.api.v1.routed import Routed
 from albert.asgi import fields as read

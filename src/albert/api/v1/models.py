@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import orjson
 
 from albert.api.auth import Principal
-from albert.api.services import Offered
+from albert.api.v1.offered import Offered
 from albert.api.v1.request import ModelRequest
 from albert.asgi.exchange import Reply
 from albert.asgi.problems import model_not_found

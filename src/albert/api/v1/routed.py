@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from albert.api.services import Offered
 from albert.api.v1.metering import Metering
+from albert.api.v1.offered import Offered
 from albert.api.v1.passing import Passing
 from albert.api.v1.relay import Relay, prepare
 from albert.api.v1.request import ModelRequest

@@ -11,13 +11,13 @@ from starlette.types import Receive, Scope, Send
 
 from albert.api.auth import Principal, require_member
 from albert.api.call import Call
-from albert.api.services import Offered
 from albert.api.traces import trace_context
 from albert.api.v1.chat import Chat
 from albert.api.v1.completions import Completions
 from albert.api.v1.embeddings import Embeddings
 from albert.api.v1.metering import Metering
 from albert.api.v1.models import Models
+from albert.api.v1.offered import Offered
 from albert.api.v1.request import ModelRequest
 from albert.api.v1.rerank import Rerank
 from albert.api.v1.responses.route import Responses
