@@ -94,7 +94,7 @@ def _root(
 def main() -> None:
     """Run the command line."""
     wanted = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
-    sys.exit(run(program([wanted])))
+    sys.exit(run(lambda: program([wanted])()))  # Ctrl-C while it imports, too
 
 
 def run(command: Callable[[], object]) -> int:
