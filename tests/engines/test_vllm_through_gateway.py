@@ -237,7 +237,6 @@ class TestReadersWhoLeave:
 
         through(vllm_engine, scenario)
 
-    @pytest.mark.xfail(reason="the relay counts what was told only where a stream has its end")
     def test_what_they_were_told_is_counted(self, vllm_engine: VllmEngine) -> None:
         async def scenario(behind: Behind) -> None:
             await (await left_in_the_middle(behind)).close()
