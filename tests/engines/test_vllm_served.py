@@ -7,12 +7,19 @@ from pathlib import Path
 import aiohttp
 import pytest
 from vllm_processes import came_of, listening
-from vllm_served import AT_ONCE, CONTEXT, VllmEngine, metrics
+from vllm_served import (
+    AT_ONCE,
+    CONTEXT,
+    RUNNING,
+    WAITING,
+    WRITTEN,
+    VllmEngine,
+    metrics,
+    until,
+)
 
 pytest_plugins = ("vllm_fixtures",)
 
-WRITTEN = "vllm:generation_tokens_total"
-RUNNING, WAITING = "vllm:num_requests_running", "vllm:num_requests_waiting"
 SECRET = "zanzibarine"  # noqa: S105 — a word that no log may have
 LONG = {"max_tokens": CONTEXT - 100, "ignore_eos": True}
 """Seconds of writing, for the tiny model too."""
@@ -21,11 +28,6 @@ LONG = {"max_tokens": CONTEXT - 100, "ignore_eos": True}
 def question(engine: VllmEngine, **fields: object) -> dict[str, object]:
     messages = [{"role": "user", "content": f"Raconte {SECRET}."}]
     return {"model": engine.name, "messages": messages, **fields}
-
-
-async def until(session: aiohttp.ClientSession, name: str, value: float) -> None:
-    while (await metrics(session)).get(name, 0.0) != value:  # noqa: ASYNC110 — another process
-        await asyncio.sleep(0.02)
 
 
 class TestDoor:

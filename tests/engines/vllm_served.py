@@ -41,6 +41,8 @@ FLAGS = (
     # a model of noise would write blanks for ever between two words of a JSON object
     '--structured-outputs-config={"backend":"xgrammar","disable_any_whitespace":true}',
 )
+WRITTEN = "vllm:generation_tokens_total"
+RUNNING, WAITING = "vllm:num_requests_running", "vllm:num_requests_waiting"
 PATIENCE = Patience(start=600.0, attempts=1)
 
 
@@ -110,6 +112,12 @@ async def metrics(session: aiohttp.ClientSession) -> dict[str, float]:
             for one in (name.partition("{")[0], name):
                 found[one] = found.get(one, 0.0) + float(value)
     return found
+
+
+async def until(session: aiohttp.ClientSession, name: str, value: float) -> None:
+    """Wait until a figure of vLLM's has that value."""
+    while (await metrics(session)).get(name, 0.0) != value:  # noqa: ASYNC110 — another process
+        await asyncio.sleep(0.02)
 
 
 def tiny_model(folder: Path) -> Path:

@@ -187,19 +187,21 @@ async def _stream(sending: Sending, answer: Answer, passing: Passing, reply: Rep
     call = passing.request.call
     reading = StreamReading(call, asked=passing.asks_usage)
     started = False
-    async with aclosing(sending.pieces()) as pieces:
-        async for data in pieces:
-            try:
-                told = reading.feed(data)
-            except ValueError:
-                raise _cut() from None
-            if not started:
-                started = True
-                headers = [*STREAM_HEADERS, *_kept(answer), WRITTEN_BY, *call.headers]
-                await reply.start(answer.status, headers, events=True)
-            if told:
-                await reply.write(told)
-    rest = reading.end()
+    try:
+        async with aclosing(sending.pieces()) as pieces:
+            async for data in pieces:
+                try:
+                    told = reading.feed(data)
+                except ValueError:
+                    raise _cut() from None
+                if not started:
+                    started = True
+                    headers = [*STREAM_HEADERS, *_kept(answer), WRITTEN_BY, *call.headers]
+                    await reply.start(answer.status, headers, events=True)
+                if told:
+                    await reply.write(told)
+    finally:  # who leaves has had what was told
+        rest = reading.end()
     if not reading.done:
         await reply.write(rest)
         raise _cut()
