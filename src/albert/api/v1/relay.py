@@ -114,6 +114,8 @@ class Relay:
         finally:
             call.attempts += len(sending.tried)
             call.queued += sending.queued
+            if call.completion_tokens and not call.prompt_tokens:  # the engine counts at the end
+                call.prompt_tokens = len(passing.request.body) // _BYTES_A_TOKEN
             if sending.replica is not None:
                 call.replica = sending.replica.endpoint.base_url
 
