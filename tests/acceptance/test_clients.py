@@ -222,8 +222,9 @@ class TestLangChain:
     def test_an_answer_of_a_given_shape(self, told: dict[str, Any]) -> None:
         Animal.model_validate(told["structured"])
 
-    def test_tools_pass(self, told: dict[str, Any]) -> None:
-        assert told["tools_are_taken"] == "ai"
+    def test_tools_that_a_model_has_no_template_for_are_refused(self, told: dict[str, Any]) -> None:
+        assert told["tools_need_a_template"].startswith("400")
+        assert "outils" in told["tools_need_a_template"]
 
     def test_a_response_says_how_it_ended(self, told: dict[str, Any]) -> None:
         assert told["responses"]["status"] in ("completed", "incomplete")
