@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -86,15 +85,13 @@ class Gateway:
         await self._services.database.close()
 
     def drain(self) -> None:
-        self._in_flight.draining = True
-        asyncio.get_running_loop().call_later(self._services.drain_seconds, self.interrupt)
+        self._in_flight.drain(self._services.drain_seconds)
 
     def interrupt(self) -> None:
         self._in_flight.stop()
 
     async def idle(self) -> None:
-        while running := self._in_flight.tasks:
-            await asyncio.wait(running)
+        await self._in_flight.idle()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id, path = request_id_of(scope), path_of(scope)

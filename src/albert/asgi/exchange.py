@@ -115,6 +115,8 @@ class Reply:
         """As it was told; 0 before."""
         self.broken: Callable[[Problem], bytes] = _broken_chat
         """How a stream tells of an error, its last bytes included: a chat's way, unless said."""
+        self.headers: Callable[[], tuple[Header, ...]] = tuple
+        """What a refusal says besides, at the moment it is told."""
         self.started = False
         self.complete = False
         self._events = False

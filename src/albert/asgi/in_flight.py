@@ -20,6 +20,7 @@ class InFlight:
         """The service is about to stop: it is no longer ready for new readers."""
         self.stopping = False
         """The time given to open streams is over."""
+        self._end: asyncio.TimerHandle | None = None
 
     @property
     def tasks(self) -> set[asyncio.Task[object]]:
@@ -44,6 +45,18 @@ class InFlight:
         finally:
             self._tasks.discard(task)
             watching.stop()
+
+    def drain(self, seconds: float) -> None:
+        """Take nothing more; what is being written has so many seconds to end."""
+        self.draining = True
+        self._end = asyncio.get_running_loop().call_later(seconds, self.stop)
+
+    async def idle(self) -> None:
+        """Return once nothing is being written any more."""
+        while self._tasks:
+            await asyncio.wait(set(self._tasks))
+        if self._end is not None:
+            self._end.cancel()
 
     def stop(self) -> None:
         """End every open answer; each tells its reader why."""

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
+import functools
 import hmac
 from collections.abc import Awaitable, Callable
-from uuid import uuid4
 
 import orjson
 from starlette.types import Receive, Scope, Send
 
-from albert.asgi.exchange import ReaderLeft, Reply, Request, header, path_of, read_body
+from albert.asgi.answering import Answering, Work
+from albert.asgi.exchange import Reply, Request, header, path_of, read_body, request_id_of
 from albert.asgi.in_flight import InFlight
-from albert.asgi.problems import Problem, internal, problem_of, stopping
-from albert.domain.errors import AlbertError, Unauthenticated
+from albert.asgi.problems import Problem, stopping
+from albert.domain.errors import Unauthenticated
 from albert.inference.contract import Embedder
 from albert.serving.embeddings import embed, rerank
 from albert.wire.openai import model_card
@@ -49,7 +49,7 @@ class EmbeddingsService:
         self._drain_seconds = drain_seconds
         self._open, self._close = open_, close
         self._in_flight = InFlight()
-        self._end: asyncio.TimerHandle | None = None
+        self._answering = Answering(self._in_flight)
         self._handlers: dict[str, tuple[str, Handler]] = {
             "health": ("GET", self._health),
             "models": ("GET", self._models),
@@ -61,46 +61,25 @@ class EmbeddingsService:
         await self._open()
 
     async def close(self) -> None:
-        if self._end is not None:
-            self._end.cancel()
         await self._close()
 
     def drain(self) -> None:
-        self._in_flight.draining = True
-        self._end = asyncio.get_running_loop().call_later(self._drain_seconds, self.interrupt)
+        self._in_flight.drain(self._drain_seconds)
 
     def interrupt(self) -> None:
         self._in_flight.stop()
 
     async def idle(self) -> None:
-        while running := self._in_flight.tasks:
-            await asyncio.wait(running)
+        await self._in_flight.idle()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         reply = Reply(send)
-        try:
-            handler = self._admit(scope)
-            request = Request(uuid4().hex, await read_body(receive, BODY_LIMIT))
-        except Problem as problem:
-            await reply.fail(problem)
-        except AlbertError as error:
-            await reply.fail(problem_of(error))
-        except ReaderLeft:
-            return
-        else:
-            await self._in_flight.run(self._answer(handler, request, reply), receive)
 
-    async def _answer(self, handler: Handler, request: Request, reply: Reply) -> None:
-        """Answer, whatever happens: a defect or the end of the service is told too."""
-        try:
-            await handler(request, reply)
-        except Problem as problem:
-            await reply.fail(problem)
-        except AlbertError as error:
-            await reply.fail(problem_of(error))
-        finally:
-            if not reply.complete:
-                await reply.fail(stopping() if self._in_flight.stopping else internal())
+        async def prepare() -> Work:
+            handler, body = self._admit(scope), await read_body(receive, BODY_LIMIT)
+            return functools.partial(handler, Request(request_id_of(scope), body), reply)
+
+        await self._answering(prepare, reply, receive)
 
     def _admit(self, scope: Scope) -> Handler:
         """Return what answers, if the caller may ask it."""

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import hmac
-import re
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
-from uuid import uuid4
 
 import orjson
 from starlette.types import Message, Receive, Scope, Send
 
 from albert.asgi import fields as read
-from albert.asgi.exchange import ReaderLeft, Reply, Request, header, path_of, read_body
+from albert.asgi.answering import Answering, Work
+from albert.asgi.exchange import Reply, Request, header, path_of, read_body, request_id_of
 from albert.asgi.in_flight import InFlight
-from albert.asgi.problems import Problem, internal, problem_of, stopping
-from albert.domain.errors import AlbertError, Unauthenticated
+from albert.asgi.problems import Problem, stopping
+from albert.domain.errors import Unauthenticated
 from albert.inference.contract import Embedder
 from albert.routing.table import RoutedModel
 from albert.serving.embeddings import embed
@@ -33,7 +31,6 @@ Handler = Callable[[Request, Reply], Awaitable[None]]
 
 _ENGINE = "/v1/"
 _PASSED = ("content-type", "accept", "traceparent", "tracestate")
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -63,7 +60,7 @@ class LLMService:
         self._prompt_config = prompt_config
         self._drain_seconds = drain_seconds
         self._in_flight = InFlight()
-        self._end: asyncio.TimerHandle | None = None
+        self._answering = Answering(self._in_flight)
         self._client = EngineClient(engine, model.timeouts)
         generate = Generating(self._client, engine, model, defaults)
         self._handlers: dict[str, tuple[str, Handler]] = {
@@ -81,47 +78,26 @@ class LLMService:
         await self._client.open()
 
     async def close(self) -> None:
-        if self._end is not None:
-            self._end.cancel()
         await self._client.close()
 
     def drain(self) -> None:
-        self._in_flight.draining = True
-        self._end = asyncio.get_running_loop().call_later(self._drain_seconds, self.interrupt)
+        self._in_flight.drain(self._drain_seconds)
 
     def interrupt(self) -> None:
         self._in_flight.stop()
 
     async def idle(self) -> None:
-        while running := self._in_flight.tasks:
-            await asyncio.wait(running)
+        await self._in_flight.idle()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request_id = _request_id(scope)
+        request_id = request_id_of(scope)
         reply = Reply(_stamped(send, request_id))
-        try:
-            handler = self._admitted(scope)
-            request = Request(request_id, await read_body(receive))
-        except Problem as problem:
-            await reply.fail(problem)
-        except AlbertError as error:
-            await reply.fail(problem_of(error))
-        except ReaderLeft:
-            return
-        else:
-            await self._in_flight.run(self._answer(handler, request, reply), receive)
 
-    async def _answer(self, handler: Handler, request: Request, reply: Reply) -> None:
-        """Answer, whatever happens: a defect or the end of the service is told too."""
-        try:
-            await handler(request, reply)
-        except Problem as problem:
-            await reply.fail(problem)
-        except AlbertError as error:
-            await reply.fail(problem_of(error))
-        finally:
-            if not reply.complete:
-                await reply.fail(stopping() if self._in_flight.stopping else internal())
+        async def prepare() -> Work:
+            handler = self._admitted(scope)
+            return functools.partial(handler, Request(request_id, await read_body(receive)), reply)
+
+        await self._answering(prepare, reply, receive)
 
     def _admitted(self, scope: Scope) -> Handler:
         """Return what answers, if the caller may ask it."""
@@ -233,11 +209,6 @@ def _without_model(body: bytes, name: str) -> bytes:
     if not name or fields.get("model") != name:
         return body
     return orjson.dumps({key: value for key, value in fields.items() if key != "model"})
-
-
-def _request_id(scope: Scope) -> str:
-    said = header(scope, b"x-request-id")
-    return said if _REQUEST_ID.fullmatch(said) else uuid4().hex
 
 
 def _stamped(send: Send, request_id: str) -> Send:

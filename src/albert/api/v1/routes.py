@@ -22,10 +22,10 @@ from albert.api.v1.request import ModelRequest
 from albert.api.v1.rerank import Rerank
 from albert.api.v1.responses.route import Responses
 from albert.api.v1.routed import Routed
-from albert.asgi.exchange import ReaderLeft, Reply, path_of, read_body
+from albert.asgi.answering import Answering, Work
+from albert.asgi.exchange import Reply, path_of, read_body
 from albert.asgi.in_flight import InFlight
-from albert.asgi.problems import Problem, internal, problem_of, stopping
-from albert.domain.errors import AlbertError
+from albert.asgi.problems import Problem, stopping
 
 PREFIXES = ("/v1/", "/api/v1/")
 
@@ -56,6 +56,7 @@ class OpenAIRoutes:
         """``usage`` tells an account what it used, given the query of the address."""
         self._gate = services.gate
         self._in_flight = in_flight
+        self._answering = Answering(in_flight)
         self._models = Models(services)
         metering = Metering(services.limiter, services.recorder)
         embedder = services.embedder
@@ -78,43 +79,31 @@ class OpenAIRoutes:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         reply = Reply(send)
-        try:
-            principal = await require_member(scope, self._gate)
-            if self._in_flight.draining:
-                raise stopping()
-            name, handler = self._handler(path_of(scope), scope["method"])
-            call = Call(
-                request_id=request_id,
-                principal=principal,
-                model="",
-                operation=name,
-                started=time.perf_counter(),
-            )
-            call.traceparent, call.tracestate = trace_context(scope)
-            body = await read_body(receive)
-            request = ModelRequest(request_id, body, call=call, query=scope["query_string"])
-        except Problem as problem:
-            await reply.fail(problem)
-        except AlbertError as error:
-            await reply.fail(problem_of(error))
-        except ReaderLeft:
-            return
-        else:
-            await self._in_flight.run(self._answer(handler, request, reply), receive)
 
-    async def _answer(self, handler: Handler, request: ModelRequest, reply: Reply) -> None:
-        """Answer, whatever happens: a defect or the end of the service is told too."""
-        try:
-            await handler(request, reply)
-        except Problem as problem:
-            await reply.fail(problem)
-        except AlbertError as error:
-            told = problem_of(error)
-            told.headers = (*told.headers, *request.call.headers)  # what is left of one's limits
-            await reply.fail(told)
-        finally:
-            if not reply.complete:
-                await reply.fail(stopping() if self._in_flight.stopping else internal())
+        async def prepare() -> Work:
+            handler, request = await self._admitted(scope, receive, request_id)
+            reply.headers = lambda: request.call.headers  # what is left of one's limits
+            return functools.partial(handler, request, reply)
+
+        await self._answering(prepare, reply, receive)
+
+    async def _admitted(
+        self, scope: Scope, receive: Receive, request_id: str
+    ) -> tuple[Handler, ModelRequest]:
+        principal = await require_member(scope, self._gate)
+        if self._in_flight.draining:
+            raise stopping()
+        name, handler = self._handler(path_of(scope), scope["method"])
+        call = Call(
+            request_id=request_id,
+            principal=principal,
+            model="",
+            operation=name,
+            started=time.perf_counter(),
+        )
+        call.traceparent, call.tracestate = trace_context(scope)
+        body = await read_body(receive)
+        return handler, ModelRequest(request_id, body, call=call, query=scope["query_string"])
 
     def _handler(self, path: str, method: str) -> tuple[str, Handler]:
         name = next(path.removeprefix(prefix) for prefix in PREFIXES if path.startswith(prefix))
