@@ -31,7 +31,8 @@ class Replica:
         return web.Response()
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
-        streamed = (await request.json()).get("stream")
+        asked = await request.json()
+        streamed = asked.get("stream")
         if self._mode == "garbage":
             kind = "text/event-stream" if streamed else "application/json"
             return web.Response(body=b"\x00\xff<garbage>", content_type=kind)

@@ -1,80 +1,29 @@
 """Two replicas under load: one is killed, hangs, slows down, talks nonsense; nobody suffers."""
 
 import asyncio
-import json
-import os
 import signal
-import socket
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
 import pytest
-from service import ROOT, Running, environment
+from replicas import Process, replicas, write_table
+from service import Running, environment
 
 pytestmark = pytest.mark.acceptance
 
+__all__ = ["replicas"]  # a fixture
+
 CLIENTS = 8
 PATIENCE = 60.0
-DOUBLE = Path(__file__).with_name("engine_double.py")
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
-
-
-class Process:
-    """A replica in a process of its own."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.port = free_port()
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, str(DOUBLE), self.name, str(self.port)], cwd=ROOT
-        )
-
-    def send(self, number: signal.Signals) -> None:
-        assert self._process is not None
-        os.kill(self._process.pid, number)
-
-    def kill(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait(10)
-
-    async def become(self, mode: str) -> None:
-        async with (
-            aiohttp.ClientSession() as client,
-            client.post(f"http://127.0.0.1:{self.port}/mode", data=mode) as response,
-        ):
-            assert response.status == 200
-
-
-@pytest.fixture
-def replicas() -> Iterator[tuple[Process, Process]]:
-    pair = Process("one"), Process("two")
-    for replica in pair:
-        replica.start()
-    yield pair
-    for replica in pair:
-        replica.kill()
 
 
 @pytest.fixture
 def gateway(tmp_path: Path, replicas: tuple[Process, Process]) -> Iterator[tuple[str, str]]:
     """The address and the key of a gateway in front of both."""
     table = tmp_path / "table.json"
-    places = [{"host": f"http://127.0.0.1:{one.port}/v1"} for one in replicas]
-    table.write_text(json.dumps({"m": {"driver": "openai", "replicas": places}}))
+    write_table(table, replicas)
     env = environment(tmp_path / "home") | {"ALBERT_ROUTING_TABLE": str(table)}
     running = Running(env, "serve", "gateway", ready="La passerelle répond sur")
     try:
