@@ -9,7 +9,9 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from http_served import serving
 
+from albert.api.app import create_app
 from albert.domain.conversation import Message, Sampling
 from albert.domain.errors import InferenceError, ModelFileInvalid, ModelUnreachable
 from albert.routing.chat_model import RoutedChatModel
@@ -21,6 +23,7 @@ from albert.serving.gguf import examine
 from albert.serving.patience import Patience
 from albert.serving.supervisor import Supervisor
 from albert.serving.watched import WatchedEngine
+from albert.testing.services import KEY, scripted
 
 pytestmark = pytest.mark.integration
 
@@ -227,3 +230,40 @@ def test_a_file_that_is_none_starts_nothing(tmp_path: Path) -> None:
             assert engines.engines["smol"].launches == 0
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_behind_the_gateway_it_stops_when_its_reader_leaves(
+    smollm2: Path, tmp_path: Path, *, stream: bool
+) -> None:
+    async def scenario() -> None:
+        async with supervisor(tmp_path) as engines, aiohttp.ClientSession() as session:
+            await engines.start([model_of(smollm2, Engine(context=2048))])
+            engine = engines.engines["smol"]
+            table = RoutingTable({"smol": engine.model})
+            extras = {"llama.cpp": engine.request_extra}
+            dispatcher = Dispatcher(Fleet(table, launched=engines.engines.get, extras=extras))
+            async with serving(create_app(scripted(dispatcher=dispatcher))) as (address, _):
+                body = {
+                    "model": "smol",
+                    "messages": [{"role": "user", "content": STORY[0].content}],
+                    "max_tokens": 1500,
+                    "ignore_eos": True,
+                    "stream": stream,
+                }
+                call = asyncio.create_task(_asked(session, f"{address}/v1/chat/completions", body))
+                async with asyncio.timeout(30):
+                    while not await busy(engine, session):  # noqa: ASYNC110 — another process has no Event
+                        await asyncio.sleep(0.02)
+                call.cancel()
+                await asyncio.wait((call,))
+                async with asyncio.timeout(3):  # asked to take one second; the machine may be busy
+                    await idle(engine, session)
+
+    asyncio.run(scenario())
+
+
+async def _asked(session: aiohttp.ClientSession, address: str, body: dict[str, object]) -> bytes:
+    bearer = {"authorization": f"Bearer {KEY}"}
+    async with session.post(address, json=body, headers=bearer) as response:
+        return await response.read()

@@ -77,6 +77,14 @@ _ROUTES = (
         errors=(400, 401, 404, 413, 422, 500, 502, 503),
     ),
     _Route(
+        "post",
+        "/v1/rerank",
+        "Documents du plus proche au moins proche d'une question",
+        schemas.Reranking,
+        schemas.RerankRequest,
+        errors=(400, 401, 404, 413, 422, 500, 502, 503),
+    ),
+    _Route(
         "get",
         "/v1/usage",
         "Ce que l'on a demandé aux modèles, et ce que cela a coûté",

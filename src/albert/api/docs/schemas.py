@@ -175,12 +175,43 @@ class EmbeddingList(BaseModel):
     usage: EmbeddingsUsage
 
 
+class TextDocument(BaseModel):
+    text: str
+
+
+class RerankRequest(BaseModel):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {"query": "Perte de passeport", "documents": ["Passeport", "Permis"]}
+        }
+    )
+
+    model: str | None = None
+    query: str
+    documents: list[str | TextDocument]
+    top_n: int | None = Field(None, description="Nombre de résultats ; vide : tous")
+    return_documents: bool = False
+
+
+class RankedDocument(BaseModel):
+    index: int
+    relevance_score: float
+    document: TextDocument | None = None
+
+
+class Reranking(BaseModel):
+    id: str
+    model: str | None = None
+    results: list[RankedDocument] = Field(description="Du plus proche au moins proche")
+
+
 class ModelCard(BaseModel):
     id: str
     object: Literal["model"]
     created: int
     owned_by: str
-    type: Literal["text-generation", "text-embeddings-inference"]
+    type: Literal["text-generation", "text-embeddings-inference", "text-classification"]
+    aliases: list[str] = Field(description="Autres noms sous lesquels on l'appelle")
 
 
 class ModelList(BaseModel):
