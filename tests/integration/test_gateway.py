@@ -218,7 +218,26 @@ class TestFailures:
         assert (call.status, call.completion_tokens) == (502, 1)
 
 
+async def engine_away(_request: web.Request) -> web.StreamResponse:
+    """« albert serve llm » is there, and the engine behind it is not."""
+    error = {"message": "« m » s'est arrêté : il est relancé.", "code": "model_unreachable"}
+    return await _json({"error": error}, 503, **{"retry-after": "2"})
+
+
 class TestFallback:
+    @pytest.mark.parametrize("stream", [False, True])
+    def test_a_service_whose_engine_is_away_is_down(self, stream: bool) -> None:
+        table = to("@0", fallback="other") | {"other": {"replicas": [{"host": "@1"}]}}
+        other = streaming if stream else well
+        answered, call = one(table, engine_away, other, body={"stream": stream})
+        assert (answered.status, answered.headers["x-albert-fallback"]) == (200, "other")
+        assert (call.model, call.answered_by) == ("m", "other")
+
+    def test_without_another_model_it_says_why_and_when_to_come_back(self) -> None:
+        answered, _ = one(to("@0"), engine_away)
+        assert (answered.status, answered.headers["retry-after"]) == (503, "1")
+        assert "il est relancé" in answered.body.decode()
+
     def test_another_model_answers_and_is_named(self) -> None:
         table = to(NOWHERE, fallback="other") | {"other": {"replicas": [{"host": "@0"}]}}
         answered, calls = told_by(table, well, times=2)

@@ -17,6 +17,8 @@ Blame = Literal["none", "if others do better", "likely", "sure"]
 _ERROR_LIMIT = 64 << 10
 _PARSED = 256 << 10
 """Bytes of an answer up to which its JSON is read: beyond, its first and last bytes are seen."""
+_AWAY = "model_unreachable"
+"""The code by which a model's service says that its engine stopped, or starts."""
 _EVENTS = "text/event-stream"
 _BEGINNINGS = (b"data:", b":", b"event:", b"id:", b"retry:", b"\n", b"\r", b"\xef\xbb\xbf")
 
@@ -95,6 +97,8 @@ async def _refusal(response: aiohttp.ClientResponse) -> Answer | Failed:
         )
         return Failed(error, "sure")
     answer = _as_told(status, response, body)
+    if status == 503 and (why := _away(answer)):
+        return Failed(ModelUnreachable(why), "sure")
     if status in (429, 503):
         return Failed(_overloaded(response), "none", answer)
     if status < 500:
@@ -117,6 +121,15 @@ def _as_told(status: int, response: aiohttp.ClientResponse, body: bytes) -> Answ
     if status in (429, 503) and "retry-after" not in response.headers:
         headers = (*headers, (b"retry-after", b"1"))
     return Answer(status=told, headers=headers, body=body, value=value)
+
+
+def _away(answer: Answer | None) -> str:
+    """Return why the engine is away, where « albert serve llm » says it: up, it would be full."""
+    said = answer.value if answer else None
+    error = said.get("error") if isinstance(said, dict) else None
+    if not isinstance(error, dict) or error.get("code") != _AWAY:
+        return ""
+    return str(error.get("message") or "Le moteur du modèle redémarre : réessayez.")
 
 
 def _overloaded(response: aiohttp.ClientResponse) -> ModelOverloaded:
