@@ -99,7 +99,18 @@ def test_a_mistake_in_an_earlier_key_names_that_key() -> None:
 
 def test_what_is_said_in_both_ways_is_refused() -> None:
     assert wrong(one(engine={}, gpu_mem_use=0.5)) == [
-        "ligne 1 : « m », gpu_mem_use : cette clé n'existe pas."
+        "ligne 1 : « m », gpu_mem_use : engine dit déjà cela : gardez l'un des deux."
+    ]
+
+
+def test_every_mistake_is_told_and_none_that_follows_from_another() -> None:
+    text = """{
+"a": {"hf_repo_id": "o/a", "fallback": "b"},
+"b": {"hf_repo_id": "o/b", "replicas": [{"port": 0}]},
+"a": {"hf_repo_id": "o/a", "fallback": "b"}}"""
+    assert wrong(text) == [
+        "ligne 3 : « b », replicas.0.port : il faut au moins 1.",
+        "ligne 4 : la clé « a » y est deux fois.",
     ]
 
 
@@ -136,8 +147,10 @@ def test_a_key_written_into_the_table_is_refused_and_never_repeated() -> None:
 
 
 def test_a_table_that_cannot_be_read_is_one_error(tmp_path: Path) -> None:
-    with pytest.raises(TableInvalid, match="ne peut pas être lue"):
+    with pytest.raises(TableInvalid, match="ne peut pas être lue .aucun fichier"):
         read(tmp_path / "absent.json")
+    with pytest.raises(TableInvalid, match="c'est un dossier"):
+        read(tmp_path)
     bad = tmp_path / "table.json"
     bad.write_bytes(b"\xff")
     with pytest.raises(TableInvalid, match="UTF-8"):

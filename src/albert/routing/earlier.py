@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-_EARLIER: Mapping[str, tuple[str | int, ...]] = {
+EARLIER: Mapping[str, tuple[str | int, ...]] = {
     "llm_hf_repo_id": ("hf_repo_id",),
     "llm_host": ("replicas", 0, "host"),
     "llm_port": ("replicas", 0, "port"),
@@ -27,7 +27,7 @@ def translated(
     if made.get("driver") == "gpt4all":  # what ran under that name is llama.cpp's work
         made["driver"] = "llama.cpp"
     moved: dict[str, tuple[str | int, ...]] = {}
-    for earlier, place in _EARLIER.items():
+    for earlier, place in EARLIER.items():
         if earlier not in entry or place[0] in entry:
             continue
         said = made.pop(earlier)

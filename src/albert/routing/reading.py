@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from albert.domain.errors import TableInvalid
-from albert.routing.earlier import translated
+from albert.routing.earlier import EARLIER, translated
 from albert.routing.place import line_of
 from albert.routing.rules import broken
 from albert.routing.table import RoutedModel, RoutingTable
@@ -39,10 +39,9 @@ def read(path: Path) -> RoutingTable:
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        reason = "n'est pas en UTF-8" if isinstance(error, UnicodeDecodeError) else error.strerror
         raise TableInvalid(
-            f"La table de routage « {path} » ne peut pas être lue ({reason}) : "
-            "corrigez ALBERT_ROUTING_TABLE, ou les droits du fichier."
+            f"La table de routage « {path} » ne peut pas être lue ({_unread(error)}) : "
+            "corrigez son chemin (ALBERT_ROUTING_TABLE), ou ses droits."
         ) from None
     table, mistakes = parse(text)
     if mistakes:
@@ -53,20 +52,18 @@ def read(path: Path) -> RoutingTable:
 
 def parse(text: str) -> tuple[RoutingTable, list[Mistake]]:
     """Return the models that can be read, and what is wrong, in the order of lines."""
+    twice: list[str] = []
     try:
-        value = json.loads(text, object_pairs_hook=_once)
+        value = json.loads(text, object_pairs_hook=lambda pairs: _once(pairs, twice))
     except json.JSONDecodeError as error:
         reason = f"ce n'est pas du JSON, à la colonne {error.colno} ; virgule ou guillemet oublié ?"
         return RoutingTable({}), [Mistake(error.lineno, reason)]
-    except _Twice as error:
-        where = text.rfind(json.dumps(error.key, ensure_ascii=False))
-        line = text.count("\n", 0, max(where, 0)) + 1
-        return RoutingTable({}), [Mistake(line, f"la clé « {error.key} » y est deux fois.")]
     except RecursionError:
         return RoutingTable({}), [Mistake(1, "les objets s'emboîtent sans fin.")]
     if not isinstance(value, dict):
         return RoutingTable({}), [Mistake(1, "il faut un objet : un modèle pour chaque clé.")]
-    return _models(text, value)
+    table, mistakes = _models(text, value)
+    return table, sorted([*mistakes, *(_told_twice(text, key) for key in twice)])
 
 
 def _models(text: str, value: Mapping[str, Any]) -> tuple[RoutingTable, list[Mistake]]:
@@ -85,29 +82,54 @@ def _models(text: str, value: Mapping[str, Any]) -> tuple[RoutingTable, list[Mis
         try:
             models[name] = RoutedModel.model_validate({**given, "name": name})
         except ValidationError as error:
-            for one in error.errors():
+            for one in _own(error.errors()):
                 place = moved.get(_dotted(one["loc"]), one["loc"])
                 line = line_of(text, [name, *place])
                 mistakes.append(Mistake(line, f"« {name} », {_dotted(place)} : {_reason(one)}"))
-    for name, reason in broken(models):
+    for name, reason in broken(models, value):
         mistakes.append(Mistake(line_of(text, [name]), f"« {name} » : {reason}"))
-    return RoutingTable(models), sorted(mistakes)
+    return RoutingTable(models), mistakes
 
 
-class _Twice(ValueError):
-    def __init__(self, key: str) -> None:
-        super().__init__(key)
-        self.key = key
+def _unread(error: OSError | UnicodeDecodeError) -> str:
+    """Say in French why a file cannot be read."""
+    match error:
+        case UnicodeDecodeError():
+            return "n'est pas en UTF-8"
+        case FileNotFoundError() | NotADirectoryError():
+            return "aucun fichier n'est là"
+        case IsADirectoryError():
+            return "c'est un dossier"
+        case PermissionError():
+            return "les droits manquent"
+    return error.strerror or type(error).__name__
 
 
-def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+def _once(pairs: Sequence[tuple[str, Any]], twice: list[str]) -> dict[str, Any]:
     """Make an object; JSON lets a key stand twice, and the first would be lost in silence."""
     made: dict[str, Any] = {}
     for key, value in pairs:
         if key in made:
-            raise _Twice(key)
+            twice.append(key)
         made[key] = value
     return made
+
+
+def _told_twice(text: str, key: str) -> Mistake:
+    where = text.rfind(json.dumps(key, ensure_ascii=False))
+    line = text.count("\n", 0, max(where, 0)) + 1
+    return Mistake(line, f"la clé « {key} » y est deux fois.")
+
+
+def _own(errors: Sequence[ErrorDetails]) -> list[ErrorDetails]:
+    """Return the errors without « too short » of a list whose items are what is wrong."""
+    places = [error["loc"] for error in errors]
+    return [
+        error
+        for error in errors
+        if error["type"] != "too_short"
+        or not any(place[:-1][: len(error["loc"])] == error["loc"] for place in places)
+    ]
 
 
 def _dotted(place: Sequence[str | int]) -> str:
@@ -128,6 +150,8 @@ def _reason(error: ErrorDetails) -> str:
     kind, context = error["type"], error.get("ctx", {})
     if kind == "extra_forbidden":
         wrong = str(error["loc"][-1])
+        if len(error["loc"]) == 1 and wrong in EARLIER:
+            return f"{EARLIER[wrong][0]} dit déjà cela : gardez l'un des deux."
         near = get_close_matches(wrong, RoutedModel.model_fields, n=1)
         return "cette clé n'existe pas" + (f" : vouliez-vous dire {near[0]} ?" if near else ".")
     if kind == "literal_error":

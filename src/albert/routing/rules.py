@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from albert.routing.table import RoutedModel
 
@@ -10,8 +10,13 @@ EXTRACTION = "albert-extractif"
 """Always there: the answer without a language model."""
 
 
-def broken(models: Mapping[str, RoutedModel]) -> Iterator[tuple[str, str]]:
-    """Yield the name of a model and, in French, the rule it breaks."""
+def broken(
+    models: Mapping[str, RoutedModel], named: Collection[str]
+) -> Iterator[tuple[str, str]]:
+    """Yield the name of a model and, in French, the rule it breaks.
+
+    ``named`` are all those of the table: of some the entry itself is wrong, and told already.
+    """
     owners: dict[str, str] = {EXTRACTION: EXTRACTION} | {name: name for name in models}
     for name, model in models.items():
         if name == EXTRACTION:
@@ -22,7 +27,7 @@ def broken(models: Mapping[str, RoutedModel]) -> Iterator[tuple[str, str]]:
             owners.setdefault(alias, name)
         yield from ((name, reason) for reason in _alone(model))
         if model.fallback and model.fallback != EXTRACTION:
-            yield from ((name, reason) for reason in _fallback(model, models))
+            yield from ((name, reason) for reason in _fallback(model, models, named))
 
 
 def _alone(model: RoutedModel) -> Iterator[str]:
@@ -38,7 +43,9 @@ def _alone(model: RoutedModel) -> Iterator[str]:
         yield "une seule réplique peut être sans host : « albert up » n'en lance qu'une."
 
 
-def _fallback(model: RoutedModel, models: Mapping[str, RoutedModel]) -> Iterator[str]:
+def _fallback(
+    model: RoutedModel, models: Mapping[str, RoutedModel], named: Collection[str]
+) -> Iterator[str]:
     """Yield what is wrong with who answers instead."""
     passed, current = {model.name}, model
     while current.fallback in models:
@@ -47,7 +54,7 @@ def _fallback(model: RoutedModel, models: Mapping[str, RoutedModel]) -> Iterator
             yield "le repli tourne en rond : ces modèles se renvoient l'un à l'autre."
             return
         passed.add(current.name)
-    if current.fallback not in ("", EXTRACTION):
+    if current.fallback not in ("", EXTRACTION, *named):
         yield f"le repli « {current.fallback} » n'est pas dans la table, ni « {EXTRACTION} »."
     if any(models[name].type != model.type for name in passed if name in models):
         yield "le repli n'est pas un modèle du même type."
