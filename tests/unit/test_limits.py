@@ -155,12 +155,26 @@ def test_exactly_the_limit_passes_and_the_refusal_says_it() -> None:
             assert await admitted(one.limiters[0], *(a_call() for _ in range(12))) == (
                 [True] * 10 + [False] * 2
             )
-            call = a_call()
+            call = a_call()  # refused at once: the ledger has said that nothing is left
             with pytest.raises(LimitExceeded, match="10 requêtes par minute") as caught:
                 await one.limiters[0].admit(call)
             assert caught.value.seconds == 60
             assert dict(call.headers) == {
                 b"x-ratelimit-limit-requests": b"10",
+                b"x-ratelimit-remaining-requests": b"0",
+                b"x-ratelimit-reset-requests": b"1m0s",
+            }
+
+    asyncio.run(story())
+
+
+def test_a_refusal_by_the_ledger_says_what_is_left() -> None:
+    async def story() -> None:
+        async with workers(of_role(requests_minute=1)) as one:
+            passed, refused = a_call(), a_call()
+            assert await admitted(one.limiters[0], passed, refused) == [True, False]
+            assert dict(refused.headers) == {
+                b"x-ratelimit-limit-requests": b"1",
                 b"x-ratelimit-remaining-requests": b"0",
                 b"x-ratelimit-reset-requests": b"1m0s",
             }

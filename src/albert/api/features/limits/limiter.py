@@ -17,7 +17,7 @@ from albert.api.features.limits.headers import exceeded
 from albert.api.features.limits.ledger import Ears, Key, Ledger
 from albert.api.features.limits.rules import Rules, read_rules
 from albert.api.features.limits.teller import Teller
-from albert.domain.errors import DatabaseError
+from albert.domain.errors import DatabaseError, LimitExceeded
 
 _log = logging.getLogger(__name__)
 
@@ -109,7 +109,11 @@ class LeasedLimiter(Limiter):
         desk = plan.desk
         if desk.queue or not desk.fit(gauges, tokens, now):
             self._refuse_spent(plan, call, gauges, tokens, now)
-            await desk.wait(gauges, tokens)
+            try:
+                await desk.wait(gauges, tokens)
+            except LimitExceeded:
+                call.headers += plan.headers(self._clock())
+                raise
             now = self._clock()
         else:
             desk.take(gauges, tokens)
