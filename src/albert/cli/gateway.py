@@ -29,7 +29,12 @@ from albert.settings import Settings, load
 
 def gateway(
     host: Annotated[str, typer.Option(help="Adresse d'écoute ; sinon ALBERT_HOST.")] = "",
-    port: Annotated[int, typer.Option(help="Port d'écoute ; sinon ALBERT_PORT.")] = 0,
+    port: Annotated[
+        int,
+        typer.Option(
+            help="Port d'écoute ; sinon ALBERT_PORT.", min=0, max=65535, show_default=False
+        ),
+    ] = 0,
 ) -> None:
     """Sert la passerelle /v1 seule, devant les modèles de la table ; ni fiches, ni moteurs."""
     settings = load()
