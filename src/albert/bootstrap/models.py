@@ -67,7 +67,8 @@ class Models:
         try:
             await self.reload()
         except AlbertError as error:
-            _log.error("routing table refused: %s", error, extra={"action": "table_refused"})
+            reasons = " ".join(str(error).splitlines())  # the log keeps the first line alone
+            _log.error("routing table refused: %s", reasons, extra={"action": "table_refused"})
 
 
 async def _empty(replicas: list[LiveReplica]) -> None:

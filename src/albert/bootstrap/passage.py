@@ -23,6 +23,9 @@ class Passage:
     async def try_reload(self) -> None:
         """Follow the table as it is now; where it is wrong, the log says so and it stays."""
         try:
-            self.dispatcher.fleet.reload(await asyncio.to_thread(table_of, self._settings))
+            table = await asyncio.to_thread(table_of, self._settings)
+            self.dispatcher.fleet.reload(table)
+            _log.info("routing table read", extra={"action": "table_read", "models": len(table)})
         except AlbertError as error:
-            _log.error("routing table refused: %s", error, extra={"action": "table_refused"})
+            reasons = " ".join(str(error).splitlines())  # the log keeps the first line alone
+            _log.error("routing table refused: %s", reasons, extra={"action": "table_refused"})
