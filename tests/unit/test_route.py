@@ -222,6 +222,13 @@ class TestReload:
         gone.in_flight = 0
         assert len(list(fleet.replicas())) == 1
 
+    def test_a_model_renamed_answers_to_its_earlier_name_where_it_is_now(self) -> None:
+        fleet = Fleet(table(ONE % HERE), key_of=lambda _: "k")
+        renamed = (ONE % THERE).replace('"m"', '"new"').replace('"a"', '"m"')
+        fleet.reload(table(renamed))
+        assert fleet.route("m") is fleet.route("new")
+        assert [route.model.name for route in fleet] == ["new"]
+
     def test_whoever_waits_for_a_model_that_leaves_is_told(self) -> None:
         limited = '"driver": "openai", "limits": {"concurrent": 1}'
         fleet = Fleet(table((ONE % HERE).replace('"driver": "openai"', limited)))

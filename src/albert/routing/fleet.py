@@ -95,7 +95,7 @@ class Fleet:
             TableInvalid: a variable that should hold a key is not set; nothing has changed then.
         """
         endpoints = {model.name: self._endpoints(model) for model in table}
-        for name in [name for name in self._routes if table.find(name) is None]:
+        for name in self._routes.keys() - endpoints.keys():  # a name may have become an alias
             self._leave(self._routes.pop(name).follow(None, ()))
         for model in table:
             route = self._routes.setdefault(model.name, Route(model))
