@@ -11,11 +11,11 @@ import pytest
 pytestmark = pytest.mark.acceptance
 
 
-def albert(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def albert(home: Path, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ALBERT_")}
     return subprocess.run(
         [sys.executable, "-m", "albert", *words],
-        env={**kept, "ALBERT_HOME": str(home)},
+        env={**kept, "ALBERT_HOME": str(home), **settings},
         capture_output=True,
         text=True,
         timeout=60,
@@ -54,6 +54,20 @@ def test_limits_are_said_shown_and_unsaid(tmp_path: Path) -> None:
     right(home, "user", "limits", "camille", "--requests-minute", "défaut")
     right(home, "limits", "set", "member", "--clear")
     assert json.loads(right(home, "limits", "show", "--json")) == []
+
+
+def test_a_limit_of_an_alias_is_the_models_own(tmp_path: Path) -> None:
+    home, table = tmp_path / "home", tmp_path / "table.json"
+    table.write_text('{"m": {"driver": "llama.cpp", "file": "m.gguf", "aliases": ["a"]}}')
+    routed = {"ALBERT_ROUTING_TABLE": str(table)}
+
+    done = albert(home, "limits", "set", "member", "--model", "a", "--streams", "2", **routed)
+    assert "« a » est un autre nom de « m »" in done.stderr
+    [limit] = json.loads(right(home, "limits", "show", "--json"))
+    assert (limit["model"], limit["streams"]) == ("m", 2)
+
+    done = albert(home, "limits", "set", "member", "--model", "x", "--streams", "2", **routed)
+    assert "« x » n'est pas dans la table" in done.stderr
 
 
 def test_a_mistake_is_one_sentence(tmp_path: Path) -> None:

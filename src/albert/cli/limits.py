@@ -14,9 +14,13 @@ from albert.api.features.limits.administration import said_limits, say_limits, u
 from albert.api.features.limits.ledger import KINDS, Kind
 from albert.api.features.limits.rules import UNLIMITED, Bound, read_rules
 from albert.api.features.limits.tables import Limit
+from albert.bootstrap.table import table_of
 from albert.cli.console import say, show, write
 from albert.cli.on_database import account_of, on_database
 from albert.domain.errors import RequestError
+from albert.inference.e5 import E5Embedder
+from albert.routing.rules import EXTRACTION
+from albert.settings import load
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -94,9 +98,10 @@ def set_limits(
     """Dit les limites de chaque compte d'un rôle ; ce qui n'est pas nommé reste comme il était."""
     numbers = _read((requests_minute, requests_day, tokens_minute, tokens_day, streams))
     _refuse_nothing(numbers, clear=clear)
+    limited = _resolved(model)
 
     async def act(database: Database) -> None:
-        await _change(database, role.value, model, numbers, clear=clear)
+        await _change(database, role.value, limited, numbers, clear=clear)
 
     on_database(act)
     say(f"Les limites du rôle {role.value} sont changées, partout, dès maintenant.")
@@ -115,13 +120,14 @@ def user_limits(
 ) -> None:
     """Montre les limites qui valent pour un compte, ou en dit qui passent avant son rôle."""
     numbers = _read((requests_minute, requests_day, tokens_minute, tokens_day, streams))
+    limited = _resolved(model)
 
     async def act(database: Database) -> tuple[Bound, ...]:
         user = await account_of(database, login)
         if numbers or clear:
-            await _change(database, user.id, model, numbers, clear=clear)
+            await _change(database, user.id, limited, numbers, clear=clear)
         rules = await read_rules(database)
-        return rules.bounds(user.id, is_admin=user.is_admin, model=model)
+        return rules.bounds(user.id, is_admin=user.is_admin, model=limited)
 
     bounds = on_database(act)
     if as_json:
@@ -131,6 +137,21 @@ def user_limits(
         write(f"{bound.model or 'tous les modèles'}\t{_NAMES[bound.kind]}\t{bound.most}\n")
     if not bounds:
         say("Aucune limite.")
+
+
+def _resolved(model: str) -> str:
+    """Return the model's own name, under which calls are counted; remark what is not that.
+
+    Raises:
+        TableInvalid, SettingInvalid, ModelFileInvalid: there is a table, and it is wrong.
+    """
+    found = table_of(load()).find(model) if model else None
+    if found is not None and found.name != model:
+        say(f"« {model} » est un autre nom de « {found.name} » : c'est lui qui est compté.")
+        return found.name
+    if model and found is None and model not in (EXTRACTION, E5Embedder.model):
+        say(f"« {model} » n'est pas dans la table de routage : vérifiez ce nom.")
+    return model
 
 
 async def _change(
