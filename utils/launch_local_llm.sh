@@ -10,7 +10,8 @@ Usage : launch_local_llm.sh -s DOSSIER -r DÉPÔT -p PORT -d MOTEUR [-m FICHIER]
   -r DÉPÔT     dépôt Hugging Face, « organisation/nom »
   -p PORT      port d'écoute du service, sur cette machine
   -d MOTEUR    vllm, llama.cpp ou gpt4all (qui est llama.cpp)
-  -m FICHIER   fichier du dépôt, pour llama.cpp et gpt4all : un .gguf
+  -m FICHIER   pour llama.cpp et gpt4all, un .gguf : fichier du dépôt, ou chemin
+               (avec « / ») d'un fichier de cette machine, et rien n'est téléchargé
   -h           cette aide
 FIN
 }
@@ -61,6 +62,12 @@ albert=$root/.venv/bin/albert
 mkdir -p -- "$storage"
 STORAGE_PATH=$(cd -- "$storage" && pwd)
 export STORAGE_PATH
+
+# un fichier de la machine, sous le nom de son dépôt
+if [[ $file == */* && -f $file ]]; then
+    exec "$albert" serve llm "${repository##*/}" --file "$(realpath -- "$file")" \
+        --driver "$driver" --port "$port"
+fi
 
 chosen=()
 [[ -z $file ]] || chosen=(--file "$file")

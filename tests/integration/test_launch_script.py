@@ -40,33 +40,45 @@ def completed(port: int) -> str:
         return str(json.load(answer)["choices"][0]["text"])
 
 
-def test_a_model_is_downloaded_then_served(smollm2: Path, tmp_path: Path) -> None:
+def serves(file: str, tmp_path: Path, hub: str) -> None:
+    """Launch the file by the script, have it answer, and stop it."""
     port = free_port()
     words = ["-s", "models", "-r", "AgentPublic/tiny-albert", "-d", "gpt4all"]
+    with subprocess.Popen(
+        ["bash", SCRIPT, *words, "-p", str(port), "-m", file],
+        cwd=tmp_path,
+        env=environment(tmp_path, hub),
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as running:
+        try:
+            end = time.monotonic() + 120
+            text = ""
+            while not text:
+                assert running.poll() is None
+                assert time.monotonic() < end
+                try:
+                    text = completed(port)
+                except URLError:  # not yet listening, or 503 while the engine loads
+                    time.sleep(0.1)
+        finally:
+            running.send_signal(signal.SIGINT)
+            _, said = running.communicate(timeout=60)
+    assert running.returncode == 0, said
+
+
+def test_a_model_is_downloaded_then_served(smollm2: Path, tmp_path: Path) -> None:
     with hub_double.serving() as hub:
         hub.put("AgentPublic/tiny-albert", {"tiny.gguf": smollm2.read_bytes()})
-        with subprocess.Popen(
-            ["bash", SCRIPT, *words, "-p", str(port), "-m", "tiny.gguf"],
-            cwd=tmp_path,
-            env=environment(tmp_path, hub.address),
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        ) as running:
-            try:
-                end = time.monotonic() + 120
-                text = ""
-                while not text:
-                    assert running.poll() is None
-                    assert time.monotonic() < end
-                    try:
-                        text = completed(port)
-                    except URLError:  # not yet listening, or 503 while the engine loads
-                        time.sleep(0.1)
-            finally:
-                running.send_signal(signal.SIGINT)
-                _, said = running.communicate(timeout=60)
-    assert running.returncode == 0, said
+        serves("tiny.gguf", tmp_path, hub.address)
     assert list((tmp_path / "models").glob("*tiny-albert*/tiny.gguf"))
+
+
+def test_a_file_of_this_machine_is_served_and_nothing_is_downloaded(
+    smollm2: Path, tmp_path: Path
+) -> None:
+    serves(str(smollm2), tmp_path, "http://127.0.0.1:1")
+    assert list((tmp_path / "models").iterdir()) == []
 
 
 def test_a_file_of_the_time_before_gguf_gets_the_way_out(tmp_path: Path) -> None:
