@@ -16,10 +16,13 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.table import Table
 
 OUT = Console(highlight=False, soft_wrap=True)
 ERR = Console(stderr=True, highlight=False, soft_wrap=True)
 """Progress and remarks: the standard output is for what was asked."""
+
+_WIDE = 1000
 
 
 def say(text: str) -> None:
@@ -30,6 +33,11 @@ def say(text: str) -> None:
 def show(text: str = "") -> None:
     """Print an answer, as it is."""
     OUT.print(text, markup=False)
+
+
+def lay(table: Table) -> None:
+    """Print a table as wide as it is: in a narrow terminal or a pipe, nothing of it is cut."""
+    Console(width=_WIDE, highlight=False).print(table)
 
 
 def write(text: str) -> None:

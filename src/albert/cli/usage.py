@@ -15,7 +15,7 @@ from albert.api.features.usage.asked import DAY_AND_MODEL, EVERYBODY, Asked, gro
 from albert.api.features.usage.report import Line, Report, report
 from albert.api.features.usage.telling import account
 from albert.asgi.problems import Problem
-from albert.cli.console import OUT, say, show
+from albert.cli.console import lay, say, show
 from albert.cli.on_database import on_database
 from albert.domain.errors import RequestError
 
@@ -58,7 +58,7 @@ def usage(
     if as_json:
         show(orjson.dumps(asdict(found)).decode())
     elif found.lines:
-        OUT.print(_table(asked, found))
+        lay(_table(asked, found))
     else:
         say("Aucun appel dans cette période.")
 
