@@ -291,6 +291,22 @@ class TestAccess:
         assert answered[0].status == status
 
 
+def test_the_embedded_model_of_the_table_answers_by_its_name() -> None:
+    table = {"m": {"type": "embeddings", "driver": "embedded", "access": ["admin"]}}
+    answered, call = one(table, path="/v1/embeddings", body={"input": "un deux"})
+    assert (answered.status, call.model, call.prompt_tokens) == (200, "m", 2)
+    refused, _ = told_by(table, path="/v1/embeddings", body={"input": "a"}, visitor=True)
+    assert refused[0].status == 403
+
+
+def test_the_tokens_of_a_ranking_are_counted() -> None:
+    async def ranking(_request: web.Request) -> web.StreamResponse:
+        return await _json({"results": [], "usage": {"total_tokens": 26}})
+
+    _, call = one(to("@0", type="rerank"), ranking, path="/v1/rerank")
+    assert (call.prompt_tokens, call.completion_tokens) == (26, 0)
+
+
 def test_llama_cpp_is_asked_for_events_so_that_it_notices_who_leaves() -> None:
     table = to("@0", driver="llama.cpp", file="m.gguf")
     answered, call = one(table, streaming)

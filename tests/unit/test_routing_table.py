@@ -147,7 +147,7 @@ def test_a_key_written_into_the_table_is_refused_and_never_repeated() -> None:
 
 
 def test_a_table_that_cannot_be_read_is_one_error(tmp_path: Path) -> None:
-    with pytest.raises(TableInvalid, match="ne peut pas être lue .aucun fichier"):
+    with pytest.raises(TableInvalid, match="aucun fichier n'est là"):
         read(tmp_path / "absent.json")
     with pytest.raises(TableInvalid, match="c'est un dossier"):
         read(tmp_path)

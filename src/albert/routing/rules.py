@@ -10,9 +10,7 @@ EXTRACTION = "albert-extractif"
 """Always there: the answer without a language model."""
 
 
-def broken(
-    models: Mapping[str, RoutedModel], named: Collection[str]
-) -> Iterator[tuple[str, str]]:
+def broken(models: Mapping[str, RoutedModel], named: Collection[str]) -> Iterator[tuple[str, str]]:
     """Yield the name of a model and, in French, the rule it breaks.
 
     ``named`` are all those of the table: of some the entry itself is wrong, and told already.

@@ -81,7 +81,8 @@ def spent(call: Call, value: object) -> bool:
     """Note what an answer says that it cost, and say whether it does."""
     if not isinstance(value, dict) or not isinstance(usage := value.get("usage"), dict):
         return False
-    call.prompt_tokens = _count(usage, "prompt_tokens", "input_tokens")
+    # what ranks says a total alone
+    call.prompt_tokens = _count(usage, "prompt_tokens", "input_tokens", "total_tokens")
     call.completion_tokens = _count(usage, "completion_tokens", "output_tokens")
     details = usage.get("prompt_tokens_details")
     call.cached_tokens = _count(details, "cached_tokens") if isinstance(details, dict) else 0
