@@ -10,7 +10,7 @@ import pytest
 
 from albert.api.auth import Principal
 from albert.api.call import Call
-from albert.api.features.limits.headers import duration
+from albert.api.features.limits.headers import duration, phrase
 from albert.api.features.limits.ledger import Ask, Key, lent
 from albert.api.features.limits.limiter import LeasedLimiter
 from albert.api.features.limits.rules import UNLIMITED, Bound, Rules
@@ -126,6 +126,19 @@ def test_a_lease_shrinks_with_what_remains(need: int, ahead: int, room: int, giv
 )
 def test_a_duration_is_written_as_openai_does(seconds: float, said: str) -> None:
     assert duration(seconds) == said
+
+
+@pytest.mark.parametrize(
+    ("key", "most", "said"),
+    [
+        (Key(1, "", "streams"), 1, "1 réponse en flux à la fois"),
+        (Key(1, "m", "streams"), 2, "2 réponses en flux au modèle m à la fois"),
+        (Key(1, "", "requests_minute"), 1, "1 requête par minute"),
+        (Key(1, "", "tokens_day"), 60, "60 jetons par jour"),
+    ],
+)
+def test_a_limit_is_said_in_french(key: Key, most: int, said: str) -> None:
+    assert phrase(key, most) == said
 
 
 def test_without_limits_nothing_is_asked_and_nothing_is_said() -> None:

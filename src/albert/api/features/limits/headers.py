@@ -63,6 +63,9 @@ def phrase(key: Key, most: int) -> str:
     """Say a limit in French: « 60 requêtes par minute »."""
     unit, per = _UNITS[key.kind]
     model = f" au modèle {key.model}" if key.model else ""
+    if most < 2:  # French has its singular up to there: « 1 réponse en flux »
+        first, *rest = unit.split()
+        unit = " ".join([first.removesuffix("s"), *rest])
     return f"{most} {unit}{model}{per}"
 
 
