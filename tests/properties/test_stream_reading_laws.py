@@ -66,3 +66,13 @@ def test_lines_that_end_as_on_windows_pass_too(said: list[str]) -> None:
     stream = (b"".join(map(chunk, said)) + DONE).replace(b"\n", b"\r\n")
     reading = StreamReading(a_call(), asked=True)
     assert reading.feed(stream) == stream
+
+
+def test_what_an_engine_says_while_it_reads_is_kept_from_readers_and_is_no_first_token() -> None:
+    call = a_call()
+    reading = StreamReading(call, asked=False)
+    assert reading.feed(frame(b'{"choices":[{"delta":{}}],"prompt_progress":{"total":9}}')) == b""
+    assert call.first == 0
+    said = chunk('"prompt_progress"')
+    assert reading.feed(said) == said
+    assert call.first > 0

@@ -49,8 +49,11 @@ def llm(
         str, typer.Option("--file", help="Sans table : un fichier du dépôt, ou de la machine.")
     ] = "",
     driver: Annotated[
-        Launcher, typer.Option("--driver", help="Sans table : le moteur qui sert le modèle.")
-    ] = Launcher.vllm,
+        Launcher | None,
+        typer.Option(
+            "--driver", help="Sans table : son moteur ; sinon llama.cpp pour un .gguf, ou vllm."
+        ),
+    ] = None,
     host: Annotated[
         str, typer.Option("--host", help="Adresse d'écoute (sinon la réplique, ou 127.0.0.1).")
     ] = "",
@@ -74,11 +77,13 @@ def llm(
 
 
 def _told(
-    name: str, repository: str, file: str, driver: Launcher, table: Path | None
+    name: str, repository: str, file: str, driver: Launcher | None, table: Path | None
 ) -> RoutedModel:
     """Make a table of one entry out of the options."""
     if table is not None:
         raise RequestError("--hf-repo-id et --file remplacent la table : retirez --table.")
+    if driver is None:
+        driver = Launcher.llama_cpp if file.lower().endswith(".gguf") else Launcher.vllm
     engine: DriverName = "vllm" if driver is Launcher.vllm else "llama.cpp"
     called = name or repository.rpartition("/")[2] or Path(file).stem
     return RoutedModel(name=called, driver=engine, hf_repo_id=repository, file=file)

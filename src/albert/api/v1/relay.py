@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from contextlib import aclosing
 from functools import lru_cache
@@ -35,7 +34,7 @@ _HOP_BY_HOP = frozenset(
 )
 _OURS = frozenset(
     (
-        *(b"server", b"date", b"set-cookie", b"x-request-id", b"alt-svc"),
+        *(WRITTEN_BY[0], b"server", b"date", b"set-cookie", b"x-request-id", b"alt-svc"),
         *(b"strict-transport-security", b"content-length", b"access-control-allow-origin"),
     )
 )
@@ -100,7 +99,6 @@ class Relay:
         )
         try:
             async with sending as answer:
-                call.first = time.perf_counter()
                 if route.model.name != call.model:
                     call.answered_by = route.model.name
                     call.headers = (*call.headers, (FALLBACK, route.model.name.encode()))
@@ -173,7 +171,8 @@ async def _joined(sending: Sending, call: Call, reply: Reply) -> None:
                 for event in decoder.feed(data):
                     if done := event.data == "[DONE]":
                         break
-                    joined.feed(event.data)
+                    if '"prompt_progress"' not in event.data:
+                        joined.feed(event.data)
             except ValueError:
                 raise _cut() from None
     if joined.error is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import orjson
 
@@ -12,6 +13,8 @@ from albert.wire.sse import LIMIT
 _USAGE = re.compile(rb'(?<!\\)"usage":\s?\{')
 _END = re.compile(rb"\r?\n\r?\n")
 DONE = b"[DONE]"
+_PROGRESS = b'"prompt_progress"'
+"""Within a text its quotes would be escaped."""
 
 
 class StreamReading:
@@ -45,6 +48,10 @@ class StreamReading:
         if len(self._rest) > LIMIT:
             raise ValueError
         told = data[:end]
+        if _PROGRESS in told:
+            told = self._without_progress(told)
+        if told and not self._call.first:
+            self._call.first = time.perf_counter()
         self._events += told.count(b"data:")
         if _USAGE.search(told):
             told = self._read_usage(told)
@@ -57,6 +64,11 @@ class StreamReading:
         if not self._counted and self._events:
             self._call.completion_tokens = self._events
         return self._rest
+
+    def _without_progress(self, told: bytes) -> bytes:
+        """Drop what llama.cpp says while it reads, which we asked for, and nobody else."""
+        events = (event + b"\n\n" for event in _END.split(told) if event)
+        return b"".join(event for event in events if _PROGRESS not in event)
 
     def _read_usage(self, told: bytes) -> bytes:
         kept = []
