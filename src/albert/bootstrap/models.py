@@ -53,6 +53,7 @@ class Models:
         async with self._reloading:
             table = await asyncio.to_thread(self.table)
             fleet = self.dispatcher.fleet
+            fleet.check(table)  # before any engine is stopped for it
             if self.supervisor is not None:
                 leaving = {id(engine) for engine in self.supervisor.leaving(table)}
                 await _empty([r for _, r in fleet.replicas() if id(r.endpoint) in leaving])

@@ -85,6 +85,15 @@ class Fleet:
         for replica in self._leaving:
             yield "", replica
 
+    def check(self, table: RoutingTable) -> None:
+        """See that another table can be followed.
+
+        Raises:
+            TableInvalid: a variable that should hold a key is not set.
+        """
+        for model in table:
+            self._endpoints(model)
+
     def reload(self, table: RoutingTable) -> None:
         """Follow another table, at once and whole; what runs goes on where it is.
 

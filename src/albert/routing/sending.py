@@ -69,6 +69,7 @@ class Sending:
         self._headers = headers
         self._affinity = affinity
         self._answer: Answer | None = None
+        self._held: LiveReplica | None = None
         self._task: asyncio.Task[object] | None = None
         """That waits for a first byte."""
 
@@ -167,7 +168,8 @@ class Sending:
         self.heard()
         self.queued += self.touched - begun
         self.tried.append(replica)
-        self.replica, self.lost = replica, replica.lost
+        self.replica = self._held = replica
+        self.lost = replica.lost
         return replica
 
     async def _attempt(self, replica: LiveReplica) -> Answer | Failed:
@@ -207,9 +209,11 @@ class Sending:
             return await self._post(*sent)
 
     def _give_back(self) -> None:
-        if (replica := self.replica) is not None:
-            replica.breaker.release()
-            self.route.leave(replica)
+        """Give the replica that is held back, once; ``replica`` still names the last that was."""
+        if (held := self._held) is not None:
+            self._held = None
+            held.breaker.release()
+            self.route.leave(held)
 
     def _leave(self) -> None:
         self._live.discard(self)
