@@ -321,6 +321,22 @@ def test_llama_cpp_is_asked_for_events_so_that_it_notices_who_leaves() -> None:
     assert (call.prompt_tokens, call.completion_tokens) == (7, 3)
 
 
+def test_a_whole_answer_that_breaks_off_is_asked_of_another_replica() -> None:
+    async def breaking(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"content-type": "text/event-stream"})
+        await response.prepare(request)
+        await response.write(frame(b'{"choices":[{"index":0,"delta":{"content":"86"}}]}'))
+        assert request.transport is not None
+        request.transport.abort()
+        return response
+
+    table = to("@0", "@1", driver="llama.cpp", file="m.gguf")
+    answered, calls = told_by(table, breaking, streaming, times=20)
+    assert [one.status for one in answered] == [200] * 20
+    assert b"86 \xe2\x82\xac" in answered[0].body
+    assert max(call.attempts for call in calls) == 2
+
+
 def test_a_key_of_ours_is_never_sent_to_an_engine() -> None:
     seen: list[str] = []
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import aiohttp
 import orjson
@@ -59,10 +59,12 @@ class Dispatcher:
         stream: bool = False,
         headers: Mapping[str, str] | None = None,
         affinity: str = "",
+        without: Sequence[LiveReplica] = (),
     ) -> Sending:
         """``async with dispatcher.send(…) as answer``; ``operation`` is the path below ``/v1/``.
 
-        Requests of one ``affinity`` go to one replica where that is reasonable.
+        Requests of one ``affinity`` go to one replica where that is reasonable; ``without``
+        are those that failed it before.
 
         Entering raises:
             ModelDown: no replica is up.
@@ -79,6 +81,7 @@ class Dispatcher:
             stream=stream,
             headers=headers or {},
             affinity=affinity,
+            without=without,
         )
 
     async def _post(

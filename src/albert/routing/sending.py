@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from types import TracebackType
 from typing import Protocol
 
@@ -49,11 +49,12 @@ class Sending:
         stream: bool,
         headers: Mapping[str, str],
         affinity: str,
+        without: Sequence[LiveReplica] = (),
     ) -> None:
         self.route = route
         self.stream = stream
         self.replica: LiveReplica | None = None
-        self.tried: list[LiveReplica] = []
+        self.tried: list[LiveReplica] = list(without)
         self.begun = False
         """Whether its first byte has come."""
         self.late = False
@@ -117,6 +118,11 @@ class Sending:
 
     def heard(self) -> None:
         self.touched = asyncio.get_running_loop().time()
+
+    def blame(self) -> None:
+        """Hold the replica that began an answer to account for not having ended it."""
+        if self._answer is not None and self.replica is not None:
+            self.replica.fail()
 
     def expire(self) -> None:
         """Cut it short: before its first byte for another replica to be asked, else for good."""

@@ -15,9 +15,16 @@ from albert.api.v1.told import StreamReading, spent
 from albert.asgi.exchange import JSON, STREAM_HEADERS, WRITTEN_BY, Header, Reply
 from albert.asgi.fields import Fields
 from albert.asgi.problems import SERVER, Problem, invalid
-from albert.domain.errors import ModelDown, ModelForbidden, ModelUnfit
+from albert.domain.errors import (
+    ModelDown,
+    ModelForbidden,
+    ModelTooSlow,
+    ModelUnfit,
+    ModelUnreachable,
+)
 from albert.routing.answer import Answer
 from albert.routing.dispatch import Dispatcher
+from albert.routing.replica import LiveReplica
 from albert.routing.route import Route
 from albert.routing.sending import Sending
 from albert.routing.table import ModelType
@@ -60,6 +67,14 @@ _UNSAID = 1024
 _BYTES_A_TOKEN = 4
 
 
+class BrokenOff(Problem):
+    """The engine stopped before the end of its answer."""
+
+    def __init__(self) -> None:
+        message = "La réponse du modèle s'est interrompue : réessayez."
+        super().__init__(502, message, type_=SERVER, code="model_unreachable")
+
+
 class Relay:
     """Passes requests to the models of the table."""
 
@@ -88,6 +103,23 @@ class Relay:
             raise down
 
     async def _pass(self, route: Route, passing: Passing, reply: Reply) -> None:
+        """Ask a model, and another replica where a whole answer breaks off: nothing was told."""
+        failed: list[LiveReplica] = []
+        while True:
+            try:
+                await self._once(route, passing, reply, failed)
+            except ModelTooSlow:  # it had its time
+                raise
+            except (ModelUnreachable, BrokenOff):
+                if passing.stream or reply.started or not route.hope(failed):
+                    raise
+            else:
+                return
+
+    async def _once(
+        self, route: Route, passing: Passing, reply: Reply, failed: list[LiveReplica]
+    ) -> None:
+        """Ask a model once; the replicas that were asked in vain are added to ``failed``."""
         call = passing.request.call
         sending = self._dispatcher.send(
             route,
@@ -96,10 +128,11 @@ class Relay:
             stream=passing.streamed(route),
             headers={"x-request-id": passing.request.id, **outgoing_headers(call)},
             affinity=passing.affinity(route),
+            without=failed,
         )
         try:
             async with sending as answer:
-                if route.model.name != call.model:
+                if route.model.name != call.model and not call.answered_by:
                     call.answered_by = route.model.name
                     call.headers = (*call.headers, (FALLBACK, route.model.name.encode()))
                 if answer.response is None:
@@ -109,13 +142,22 @@ class Relay:
                     await _stream(sending, answer, passing, reply)
                 else:
                     await _joined(sending, call, reply)
+        except (ModelUnreachable, BrokenOff):
+            sending.blame()
+            raise
         finally:
-            call.attempts += len(sending.tried)
-            call.queued += sending.queued
-            if call.completion_tokens and not call.prompt_tokens:  # the engine counts at the end
-                call.prompt_tokens = len(passing.request.body) // _BYTES_A_TOKEN
-            if sending.replica is not None:
-                call.replica = sending.replica.endpoint.base_url
+            _note(call, sending, passing, before=len(failed))
+            failed[:] = sending.tried
+
+
+def _note(call: Call, sending: Sending, passing: Passing, *, before: int) -> None:
+    """Tell the call of its way, however it ended; ``before`` replicas had failed it."""
+    call.attempts += len(sending.tried) - before
+    call.queued += sending.queued
+    if call.completion_tokens and not call.prompt_tokens:  # the engine counts at the end
+        call.prompt_tokens = len(passing.request.body) // _BYTES_A_TOKEN
+    if sending.replica is not None:
+        call.replica = sending.replica.endpoint.base_url
 
 
 def prepare(route: Route, passing: Passing) -> None:
@@ -174,11 +216,11 @@ async def _joined(sending: Sending, call: Call, reply: Reply) -> None:
                     if '"prompt_progress"' not in event.data:
                         joined.feed(event.data)
             except ValueError:
-                raise _cut() from None
+                raise BrokenOff from None
     if joined.error is not None:
         raise Problem(502, str(joined.error.get("message")), type_=SERVER, code="inference_error")
     if not done:
-        raise _cut()
+        raise BrokenOff
     body = joined.whole()
     spent(call, orjson.loads(body))
     await reply.json(body, headers=(WRITTEN_BY, *call.headers))
@@ -194,7 +236,7 @@ async def _stream(sending: Sending, answer: Answer, passing: Passing, reply: Rep
                 try:
                     told = reading.feed(data)
                 except ValueError:
-                    raise _cut() from None
+                    raise BrokenOff from None
                 if not started:
                     started = True
                     headers = [*STREAM_HEADERS, *_kept(answer), WRITTEN_BY, *call.headers]
@@ -205,17 +247,8 @@ async def _stream(sending: Sending, answer: Answer, passing: Passing, reply: Rep
         rest = reading.end()
     if not reading.done:
         await reply.write(rest)
-        raise _cut()
+        raise BrokenOff
     await reply.end(rest)
-
-
-def _cut() -> Problem:
-    return Problem(
-        502,
-        "La réponse du modèle s'est interrompue : réessayez.",
-        type_=SERVER,
-        code="model_unreachable",
-    )
 
 
 def _kept(answer: Answer) -> list[Header]:
