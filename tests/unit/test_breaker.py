@@ -69,6 +69,20 @@ def test_half_open_one_request_passes_and_decides() -> None:
     assert (breaker.state, breaker.admits) == ("closed", True)
 
 
+def test_a_beginning_ends_a_trial_and_forgets_no_failure() -> None:
+    breaker = Breaker(Clock())
+    for _ in range(2):
+        breaker.answered()
+        assert not breaker.fail()  # in the middle of its answer
+    breaker.answered()
+    assert breaker.fail()
+    breaker.probed(well=True)
+    breaker.begin()
+    breaker.answered()
+    assert (breaker.state, breaker.admits) == ("closed", True)
+    assert breaker.fail()  # it has not ended an answer since
+
+
 def test_half_open_a_failure_opens_it_again_for_longer() -> None:
     clock = Clock()
     breaker = opened(clock)

@@ -49,14 +49,19 @@ class Breaker:
         if self.state == "half-open":
             self._trying = True
 
-    def succeed(self) -> None:
-        """Note that a request that passed was answered well.
+    def answered(self) -> None:
+        """Note that an answer began: a trial is over, what failed before is not forgotten.
 
-        An answer that was asked before the breaker opened says nothing of what is now.
+        One that was asked before the breaker opened says nothing of what is now.
         """
         if self.state != "open":
-            self.state, self._failures, self._pause = "closed", 0, FIRST_PAUSE
-            self._trying = False
+            self.state, self._trying = "closed", False
+
+    def succeed(self) -> None:
+        """Note that an answer came to its end: failures are counted from here."""
+        self.answered()
+        if self.state != "open":
+            self._failures, self._pause = 0, FIRST_PAUSE
 
     def fail(self, *, sure: bool = False) -> bool:
         """Note a failure, and say whether it opened the breaker; ``sure`` needs no other."""

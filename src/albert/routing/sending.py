@@ -59,6 +59,9 @@ class Sending:
         """Whether its first byte has come."""
         self.late = False
         """Whether it was cut short, having had its time."""
+        self.waiting = False
+        """Whether it waits for more of an answer that has begun."""
+        self._stalled = False
         self.lost = 0
         """Times the replica had been lost when it was asked."""
         self.started = self.touched = self.queued = 0.0
@@ -75,7 +78,7 @@ class Sending:
         """That waits for a first byte."""
 
     async def __aenter__(self) -> Answer:
-        self.started = asyncio.get_running_loop().time()
+        self.started = self.touched = asyncio.get_running_loop().time()
         self._live.add(self)
         try:
             self._answer = await self._first()
@@ -92,6 +95,8 @@ class Sending:
     ) -> None:
         if self._answer is not None:
             self._answer.close()
+        if error is None and self._held is not None:  # else the answer was of no use, or was left
+            self._held.breaker.succeed()
         self._leave()
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
@@ -108,25 +113,42 @@ class Sending:
         if answer.response is None:
             return
         try:
-            while data := await answer.response.content.readany():
-                self.heard()
+            while data := await self._more(answer.response.content):
                 yield data
         except aiohttp.ClientError:
             if self.late:
                 raise ModelTooSlow from None
             raise ModelUnreachable("La réponse du modèle s'est interrompue : réessayez.") from None
 
+    async def _more(self, content: aiohttp.StreamReader) -> bytes:
+        """Wait for the engine: what the reader took to come back is not its silence."""
+        self.heard()
+        self.waiting = True
+        data = await content.readany()
+        self.waiting = False
+        return data
+
     def heard(self) -> None:
         self.touched = asyncio.get_running_loop().time()
 
     def blame(self) -> None:
-        """Hold the replica that began an answer to account for not having ended it."""
-        if self._answer is not None and self.replica is not None:
+        """Hold the replica that began an answer to account for not having ended it.
+
+        One that was still speaking when its time was over did nothing wrong.
+        """
+        spoke = self.late and not self._stalled
+        if self._answer is not None and self.replica is not None and not spoke:
             self.replica.fail()
+
+    def silent(self, now: float) -> bool:
+        """Whether the engine, once it had begun, has said nothing for too long."""
+        limit = self.route.model.timeouts.between_bytes
+        return self.stream and self.waiting and now - self.touched > limit
 
     def expire(self) -> None:
         """Cut it short: before its first byte for another replica to be asked, else for good."""
         self.late = True
+        self._stalled = self.silent(asyncio.get_running_loop().time())
         if self._answer is not None:
             self._answer.close()
         elif self._task is not None:
@@ -140,7 +162,7 @@ class Sending:
         while replica := await self._next(last):
             outcome = await self._attempt(replica)
             if isinstance(outcome, Answer):
-                replica.breaker.succeed()
+                replica.breaker.answered()
                 for one in doubted:
                     one.fail()
                 return outcome
@@ -179,7 +201,7 @@ class Sending:
         return replica
 
     async def _attempt(self, replica: LiveReplica) -> Answer | Failed:
-        self.late = False
+        self.begun = self.late = False
         self._task = task = asyncio.current_task()
         try:
             outcome = await self._judged(await self._head(replica))
@@ -194,7 +216,7 @@ class Sending:
         finally:
             self._task = None
         self.heard()
-        self.begun = True
+        self.begun = isinstance(outcome, Answer)
         return outcome
 
     async def _judged(self, response: aiohttp.ClientResponse) -> Answer | Failed:

@@ -80,10 +80,9 @@ def _late(sending: Sending, now: float) -> bool:
     limits = sending.route.model.timeouts
     if now - sending.started > limits.whole:
         return True
-    silent = now - sending.touched
     if sending.begun:
-        return sending.stream and silent > limits.between_bytes
-    if sending.stream and silent > limits.first_byte:
+        return sending.silent(now)
+    if sending.stream and now - sending.touched > limits.first_byte:
         return True
     replica = sending.replica
     lost = replica is not None and replica.lost != sending.lost
