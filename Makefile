@@ -7,6 +7,8 @@ INSTALLED := .venv/.installed
 TEST_MODEL := .venv/.test-model
 TEST_CLIENTS := .venv/.test-clients
 ENGINES := .venv-engines/.installed
+SYSTEM := .venv/.system-packages
+DEPLOY_TOOLS := .venv/.deploy-tools
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 # The first Python that is recent enough; else python3, and the installation says what is wrong.
@@ -23,7 +25,7 @@ $(shell rm -f $(ENGINES))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install run check fix test test-fast test-engines bench lock clean
+.PHONY: help install run check fix test test-fast test-engines test-deploy bench lock clean
 
 help:  ## Liste ce que l'on peut demander
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -45,7 +47,7 @@ fix: $(INSTALLED)  ## Corrige ce qui peut l'être automatiquement
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-test: $(INSTALLED) $(TEST_MODEL) $(TEST_CLIENTS)  ## Tous les tests
+test: $(INSTALLED) $(TEST_MODEL) $(TEST_CLIENTS) $(SYSTEM)  ## Tous les tests
 	$(BIN)/pytest
 
 test-fast: $(INSTALLED)  ## Les tests de moins de 10 secondes, à chaque sauvegarde
@@ -53,6 +55,9 @@ test-fast: $(INSTALLED)  ## Les tests de moins de 10 secondes, à chaque sauvega
 
 test-engines: $(INSTALLED) $(ENGINES)  ## Les tests de vLLM, sur le processeur (3,4 Go à installer la première fois)
 	$(BIN)/pytest tests/engines
+
+test-deploy: $(INSTALLED) $(TEST_MODEL) $(DEPLOY_TOOLS)  ## Les tests du déploiement : images, nginx, machine neuve, pipeline (root, Debian 12)
+	$(BIN)/pytest tests/deploy
 
 bench: $(INSTALLED)  ## Les mesures de vitesse (voir benchmarks/README.md)
 	$(BIN)/python benchmarks/corpus.py
@@ -107,3 +112,17 @@ $(ENGINES): requirements-engines.txt
 		echo "vLLM ne s'installe pas ici : voyez ci-dessus. Il faut Linux, x86-64, Python 3.11 et torch 2.13.0+cpu," >&2; \
 		echo "que pip trouve dans l'index de PyTorch ou dans un dossier (PIP_EXTRA_INDEX_URL, PIP_FIND_LINKS)." >&2; exit 1; }
 	@printf '%s' '$(CURDIR)' > $@
+
+# Programs of the distribution that tests run for real. Without root they are not installed, and
+# the tests that want them say so and are skipped.
+$(SYSTEM): tests/system-packages.txt | $(INSTALLED)
+	@.ci/system-packages $<
+	@touch $@
+
+$(DEPLOY_TOOLS): tests/deploy/system-packages.txt tests/deploy/requirements.txt tests/deploy/package.json | $(SYSTEM)
+	@.ci/system-packages --required $<
+	@[ -x .venv/deploy/bin/python ] || $(BIN)/python -m venv .venv/deploy
+	@.venv/deploy/bin/python -m pip --disable-pip-version-check --quiet install -r tests/deploy/requirements.txt
+	@mkdir -p .venv/deploy/npm && cp tests/deploy/package.json .venv/deploy/npm/
+	@npm install --prefix .venv/deploy/npm --no-audit --no-fund --omit=dev --silent
+	@touch $@

@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 from albert.asgi.problems import ROWS
 from albert.cli.main import VERBS
+from albert.deploy.variables import DEPLOYMENT, Variable, readers
 from albert.domain import errors
 from albert.settings import Settings, variable
 
@@ -42,17 +43,32 @@ def every_error() -> set[type[errors.AlbertError]]:
     return {kind for kind in found if kind.__module__ == errors.__name__}
 
 
-def test_the_page_of_settings_has_each_of_them_and_no_other() -> None:
-    assert set(rows("reglages.md")) == {variable(name) for name in Settings.model_fields}
+VARIABLES = "deploiement/environments.md"
+
+
+def test_the_page_of_variables_has_each_of_them_and_no_other() -> None:
+    assert set(rows(VARIABLES)) == {
+        *(variable(name) for name in Settings.model_fields),
+        *(one.name for one in DEPLOYMENT),
+    }
 
 
 @pytest.mark.parametrize("name", Settings.model_fields)
 def test_a_setting_is_documented_with_its_default(name: str) -> None:
-    field, row = Settings.model_fields[name], rows("reglages.md")[variable(name)]
+    field, row = Settings.model_fields[name], rows(VARIABLES)[variable(name)]
     default = field.default
     default = str(default.get_secret_value() if isinstance(default, SecretStr) else default)
     assert row[1] == (f"`{default}`" if default else "(vide)")
-    assert len(row[2]) >= len(field.description or "") // 2
+    assert row[2] == ", ".join(readers(name))
+    assert len(row[3]) >= len(field.description or "") // 2
+
+
+@pytest.mark.parametrize("one", DEPLOYMENT, ids=lambda one: one.name)
+def test_a_variable_of_a_deployment_is_documented_with_its_default(one: Variable) -> None:
+    row = rows(VARIABLES)[one.name]
+    assert row[1] == (f"`{one.default}`" if one.default else "(vide)")
+    assert row[2] == ", ".join(one.readers)
+    assert row[3].strip(" |")
 
 
 def test_the_page_of_errors_has_each_of_them_and_no_other() -> None:

@@ -50,6 +50,9 @@ VERBS = {
     "user": Verb("user", "app", "Les comptes et les jetons : créer, accepter, lister, révoquer."),
     "limits": Verb("limits", "app", "Les limites : ce que comptes et rôles peuvent demander."),
     "usage": Verb("usage", "usage", "Ce qui a été demandé aux modèles, par qui, et son coût."),
+    "deploy": Verb(
+        "deploy", "app", "Le déploiement : unités systemd, conteneurs, hôtes, carte graphique."
+    ),
     "eval": Verb("evaluate", "app", "Mesurer ce qu'Albert trouve et répond."),
 }
 

@@ -2,36 +2,24 @@
 
 * AlbertError
   x HomeError              the data folder cannot be used
-    + HomeTooNew           it was written by a newer version
-    + HomeBusy             another process is writing in it
-    + DiskFull             there is no room left to write
+    + HomeTooNew, HomeBusy, DiskFull
   x CorpusError            public data cannot be read
-    + SourceUnknown        no reader bears that name
-    + SourceUnavailable    neither the network nor the cache has it
-    + DownloadInvalid      what came is not what its publisher promises
-    + CorpusMissing        nothing was fetched or built yet
-    + SheetNotFound        no sheet bears that id
+    + SourceUnknown, SourceUnavailable, DownloadInvalid, CorpusMissing, SheetNotFound
   x SearchError
-    + IndexNotFound        the index was never built
-    + IndexUnavailable     the search engine does not answer
-    + IndexIncompatible    built for another model or format
+    + IndexNotFound, IndexUnavailable, IndexIncompatible
   x InferenceError
-    + ModelNotFound        no server offers that model
-    + ModelFileInvalid     the file is not a model that we can serve
-    + ModelNotDownloaded   it is not on the disk
-    + ModelUnavailable     the hub of models does not give it
-    + ModelOverloaded      retry later
+    + ModelNotFound, ModelFileInvalid, ModelNotDownloaded, ModelUnavailable, ModelOverloaded
     + ModelUnreachable     the model's server does not answer
       - ModelDown          none of its replicas does
       - ModelTooSlow       it was given its time
   x RequestError           the caller's own mistake
-    + QuestionInvalid      empty, too long, or not text
-    + PromptTooLong        even without passages, the question overflows the window
-    + DatasetInvalid       an evaluation file is not of the expected form
-    + ModelUnfit           the model does something else
+    + QuestionInvalid, PromptTooLong, DatasetInvalid, ModelUnfit
   x DatabaseError          the accounts and conversations
-    + DatabaseUnavailable  it does not answer
+    + DatabaseUnavailable, BackupInvalid
   x MailNotSent            the mail service refused or does not answer
+  x DeploymentError        what a deployment asks for cannot be done
+    + EnvironmentInvalid   its file of variables is ill-formed, or lacks one
+    + HostUnreachable      one of its machines does not let us in
   x AccessError            the caller may not
     + Unauthenticated, AccountUnconfirmed, AdminOnly, NotOwner
     + ModelForbidden       the model is not for this account
@@ -42,13 +30,9 @@
     + OrganizationUnknown, TokenNotFound, TokenNameTaken, LastAdmin
   x ObjectNotFound         no chat, stream or feedback has that id
   x ServiceError           the service cannot start
-    + PortInUse            another program listens there
-    + SettingInvalid       a setting is unknown or ill-formed
-    + TableInvalid         the routing table is ill-formed
-    + PromptConfigInvalid  a model's prompt_config.yml, or one of its templates
+    + PortInUse, SettingInvalid, TableInvalid, PromptConfigInvalid
 
-Messages are read by public agents: French, one sentence, then what to do.
-Nothing here knows about HTTP; ``albert.asgi.problems`` gives each its status.
+Messages: French, one sentence, then what to do. ``asgi.problems`` gives each its status.
 """
 
 
@@ -205,8 +189,24 @@ class DatabaseUnavailable(DatabaseError):
     """La base de données ne répond pas : réessayez dans un instant."""
 
 
+class BackupInvalid(DatabaseError):
+    """Ce fichier n'est pas une sauvegarde d'Albert que l'on puisse restaurer ici."""
+
+
 class MailNotSent(AlbertError):
     """Le courriel n'a pas pu être envoyé : réessayez plus tard."""
+
+
+class DeploymentError(AlbertError):
+    """Le déploiement ne peut pas continuer."""
+
+
+class EnvironmentInvalid(DeploymentError):
+    """Le fichier de variables de l'environnement est incorrect."""
+
+
+class HostUnreachable(DeploymentError):
+    """Un hôte du déploiement est hors d'atteinte."""
 
 
 class AccessError(AlbertError):

@@ -1,0 +1,7 @@
+"""``albert deploy``: from one file of variables to services on machines."""
+
+from __future__ import annotations
+
+import typer
+
+app = typer.Typer(no_args_is_help=True)

@@ -1,0 +1,1 @@
+"""From the routing table and an environment's variables to services on machines."""

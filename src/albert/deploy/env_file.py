@@ -1,0 +1,99 @@
+"""The file of an environment's variables, in the form that Docker Compose reads."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from dotenv.parser import parse_stream
+
+from albert.domain.errors import EnvironmentInvalid
+from albert.domain.mishaps import mishap
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PLAIN = re.compile(r"[A-Za-z0-9_./:@%+,=-]*")
+
+
+def read(path: Path) -> dict[str, str]:
+    """Return the variables of a file, in its order; nothing is interpolated.
+
+    Raises:
+        EnvironmentInvalid: with the line that cannot be read, or that says a name again.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "ce n'est pas du texte UTF-8"
+        raise EnvironmentInvalid(
+            f"Le fichier de variables « {path} » ne peut pas être lu ({reason}) : "
+            "vérifiez son chemin et ses droits."
+        ) from None
+    return parse(text, str(path))
+
+
+def parse(text: str, place: str) -> dict[str, str]:
+    """Return the variables of a text; ``place`` names it in what is said of a mistake.
+
+    Raises:
+        EnvironmentInvalid
+    """
+    found: dict[str, str] = {}
+    for binding in parse_stream(io.StringIO(text)):
+        said = binding.original.string
+        line = binding.original.line + said[: len(said) - len(said.lstrip())].count("\n")
+        if binding.error or (binding.key is not None and binding.value is None):
+            raise EnvironmentInvalid(f"{place}, ligne {line} : il faut NOM=valeur.")
+        if binding.key is None:
+            continue  # a blank line, or a comment
+        if not _NAME.fullmatch(binding.key):
+            raise EnvironmentInvalid(
+                f"{place}, ligne {line} : « {binding.key} » n'est pas un nom de variable."
+            )
+        if binding.key in found:
+            raise EnvironmentInvalid(
+                f"{place}, ligne {line} : {binding.key} est déjà donnée plus haut."
+            )
+        found[binding.key] = binding.value or ""
+    return found
+
+
+def quoted(value: str) -> str:
+    """Return a value as Docker Compose, systemd, a shell and ``read`` all read it back.
+
+    Raises:
+        EnvironmentInvalid: no form of it is read alike by all of them.
+    """
+    if _PLAIN.fullmatch(value):
+        return value
+    if not value.isprintable() or "'" in value or "\\" in value:
+        raise EnvironmentInvalid(
+            "Une valeur ne peut avoir ni apostrophe, ni barre oblique inverse, ni retour à la "
+            "ligne : Docker, systemd et le shell ne les lisent pas de la même façon."
+        )
+    return f"'{value}'"
+
+
+def write(path: Path, values: Mapping[str, str]) -> None:
+    """Write a file that its owner alone may read, whole or not at all.
+
+    Raises:
+        EnvironmentInvalid, HomeError, DiskFull
+    """
+    lines = []
+    for name, value in values.items():
+        try:
+            lines.append(f"{name}={quoted(value)}\n")
+        except EnvironmentInvalid as error:
+            raise EnvironmentInvalid(f"{name} : {error}") from None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.writelines(lines)
+        Path(aside).replace(path)
+    except OSError as error:
+        raise mishap(error) from error

@@ -1,0 +1,130 @@
+"""Which services an environment has, on which machine and port, and what each may read."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from albert.deploy.variables import DEPLOYMENT, read_by
+from albert.domain.errors import EnvironmentInvalid
+from albert.routing.table import Replica, RoutedModel, RoutingTable
+
+Kind = Literal["api", "llm", "embeddings"]
+
+LOCAL = "localhost"
+"""The machine that deploys, under whichever of its names it is said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One process to keep running. ``name`` is unique on its machine and fit for a file's name."""
+
+    kind: Kind
+    name: str
+    host: str
+    port: int
+    variables: Mapping[str, str] = field(repr=False)  # secrets are among them
+    model: RoutedModel | None = None
+    replica: Replica | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The services of an environment, in the order in which they start."""
+
+    environment: str
+    services: tuple[Service, ...]
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The machines, each once, in the order of their first service."""
+        return tuple(dict.fromkeys(service.host for service in self.services))
+
+    def on(self, host: str) -> tuple[Service, ...]:
+        return tuple(service for service in self.services if service.host == host)
+
+
+def plan(environment: str, values: Mapping[str, str], table: Iterable[RoutedModel] = ()) -> Plan:
+    """Return the services that ``values`` and the table ask for.
+
+    A model that we serve (``vllm``, ``llama.cpp``, or ``embedded`` of type embeddings with a
+    host) is one service for each of its replicas; the API is one for each of ``API_PORTS`` on each
+    of ``API_HOSTS``: two sets of workers, so that one serves while the other changes.
+
+    Raises:
+        EnvironmentInvalid: a port is none, or two services want the same place.
+    """
+    models = RoutingTable({model.name: model for model in table})
+    keys = tuple(r.key_variable for m in models for r in m.replicas if r.key_variable)
+    services = [*_of_models(values, models), *_of_api(values, keys)]
+    taken: dict[tuple[str, int], str] = {}
+    for one in services:
+        if other := taken.get((one.host, one.port)):
+            raise EnvironmentInvalid(
+                f"« {other} » et « {one.name} » veulent tous deux le port {one.port} de "
+                f"{one.host} : changez l'un d'eux dans la table de routage ou API_PORTS."
+            )
+        taken[one.host, one.port] = one.name
+    return Plan(environment, tuple(services))
+
+
+def machine(host: str) -> str:
+    """Return the one name of a machine: ``LOCAL`` for any name of this one."""
+    if host in ("", LOCAL):
+        return LOCAL
+    try:
+        return LOCAL if ipaddress.ip_address(host).is_loopback else host
+    except ValueError:
+        return host
+
+
+def _of_models(values: Mapping[str, str], models: RoutingTable) -> Iterator[Service]:
+    for model in models:
+        kind = _kind(model)
+        if kind is None:
+            continue
+        places = [r for r in model.replicas if "://" not in r.host]
+        for place, replica in enumerate(places):
+            beside = [r for r in places[:place] if machine(r.host) == machine(replica.host)]
+            suffix = f"-{replica.port}" if beside else ""
+            yield Service(
+                kind=kind,
+                name=f"{kind}-{model.name}{suffix}",
+                host=machine(replica.host),
+                port=replica.port,
+                variables=read_by(kind, values),
+                model=model,
+                replica=replica,
+            )
+
+
+def _kind(model: RoutedModel) -> Kind | None:
+    if model.driver in ("vllm", "llama.cpp"):
+        return "llm"
+    if model.driver == "embedded" and any(replica.host for replica in model.replicas):
+        return "embeddings"
+    return None
+
+
+def _of_api(values: Mapping[str, str], keys: tuple[str, ...]) -> Iterator[Service]:
+    for host in _words(values, "API_HOSTS"):
+        for port in _words(values, "API_PORTS"):
+            if not port.isdecimal() or not 0 < int(port) < 65536:
+                raise EnvironmentInvalid(
+                    f"API_PORTS : « {port} » n'est pas un port (un nombre de 1 à 65535)."
+                )
+            yield Service(
+                kind="api",
+                name=f"api-{port}",
+                host=machine(host),
+                port=int(port),
+                variables=read_by("api", values, more=keys),
+            )
+
+
+def _words(values: Mapping[str, str], name: str) -> list[str]:
+    default = next(one.default for one in DEPLOYMENT if one.name == name)
+    words = [word.strip() for word in (values.get(name) or default).split(",")]
+    return [word for word in words if word]
