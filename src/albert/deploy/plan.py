@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from albert.deploy.variables import DEPLOYMENT, read_by
+from albert.deploy.variables import default, read_by
 from albert.domain.errors import EnvironmentInvalid
 from albert.routing.table import Replica, RoutedModel, RoutingTable
 
@@ -125,6 +125,5 @@ def _of_api(values: Mapping[str, str], keys: tuple[str, ...]) -> Iterator[Servic
 
 
 def _words(values: Mapping[str, str], name: str) -> list[str]:
-    default = next(one.default for one in DEPLOYMENT if one.name == name)
-    words = [word.strip() for word in (values.get(name) or default).split(",")]
+    words = [word.strip() for word in (values.get(name) or default(name)).split(",")]
     return [word for word in words if word]

@@ -36,7 +36,19 @@ DEPLOYMENT: tuple[Variable, ...] = (
     Variable("QDRANT_PORT", ("compose",), "6333"),
     Variable("GITLAB_PASSWORD", ("machine",), secret=True),
     Variable("GITLAB_SSH_PUBLIC_KEY", ("machine",)),
+    Variable("OSC_ACCESS_KEY", ("pipeline",)),
+    Variable("OSC_SECRET_KEY", ("pipeline",), secret=True),
+    Variable("OSC_REGION", ("pipeline",), "cloudgouv-eu-west-1"),
+    Variable("OSC_ENDPOINT_API", ("pipeline",)),
+    Variable("OSC_GPU_ID", ("pipeline",)),
+    Variable("OSC_VM_ID", ("pipeline",)),
 )
+
+
+def default(name: str) -> str:
+    """Return the default of a variable of a deployment."""
+    return next(one.default for one in DEPLOYMENT if one.name == name)
+
 
 _EVERY_SERVICE = {"home", "env", "log_format", "log_level", "drain_seconds"}
 _LLM = _EVERY_SERVICE | {
