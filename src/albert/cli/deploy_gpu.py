@@ -42,7 +42,7 @@ def link(
     timeout: Timeout = 900.0,
     interval: Interval = 5.0,
 ) -> None:
-    """Attache la carte à la machine, qui s'arrête puis redémarre ; sans effet si c'est déjà fait."""
+    """Attache la carte à la machine, qui s'arrête puis redémarre ; déjà fait : sans effet."""
     pace = Pace(interval, timeout)
     _reach("link", environment, env_file, pace, production=production)
 
@@ -107,6 +107,6 @@ def _with_api(
             try:
                 return await work(Outscale(session, where))
             except Passing as passing:
-                raise DeploymentError(f"{passing} : réessayez plus tard.".capitalize()) from None
+                raise DeploymentError(f"{passing} : réessayez plus tard.") from None
 
     return asyncio.run(done())

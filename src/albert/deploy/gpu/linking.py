@@ -114,7 +114,7 @@ async def reach(
             trouble = ""
         except Passing as passing:
             if str(passing) != trouble:
-                say(f"{passing} ; nouvel essai.".capitalize())
+                say(f"{passing} ; nouvel essai.")
             trouble = str(passing)
         await asyncio.sleep(pace.interval)
     raise DeploymentError(_late(pace.timeout, seen, trouble))

@@ -150,9 +150,9 @@ class Outscale:
             ) as answer:
                 said = await answer.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Passing(f"l'API d'Outscale ne répond pas ({type(error).__name__})") from None
+            raise Passing(f"L'API d'Outscale ne répond pas ({type(error).__name__})") from None
         if answer.status in _PASSING:
-            raise Passing(f"l'API d'Outscale répond {answer.status}")
+            raise Passing(f"L'API d'Outscale répond {answer.status}")
         return _told(action, answer.status, said)
 
 
