@@ -1,0 +1,1 @@
+"""Questions asked of a service once it is deployed, as its users will ask them."""
