@@ -79,6 +79,10 @@ def verify(
     results = asyncio.run(_asked(Target(base_url, part, question, patience), values))
     if report:
         _write(report, junit(f"albert.{part}", results))
+    _conclude(results)
+
+
+def _conclude(results: tuple[Result, ...]) -> None:
     counted = Counter(result.outcome for result in results)
     show(
         f"{counted['passed']} réussies, {counted['failed']} en échec, "
