@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from albert.cli import deploy_gpu
+from albert.cli.deploy_roll import roll_here
 from albert.cli.deploy_verify import verify
 
 app = typer.Typer(no_args_is_help=True)
@@ -12,3 +13,4 @@ app.add_typer(
     deploy_gpu.app, name="gpu", help="La carte graphique d'un environnement, chez Outscale."
 )
 app.command("test")(verify)
+app.command("roll")(roll_here)

@@ -1,0 +1,59 @@
+"""``albert deploy roll``: restart the API's workers one set at a time, losing no request."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from albert.cli.console import say
+from albert.deploy.env_file import read
+from albert.deploy.hosts import LocalHost
+from albert.deploy.plan import LOCAL, plan
+from albert.deploy.rolling import Front, roll, wait_ready
+from albert.domain.errors import EnvironmentInvalid
+from albert.settings import environment
+
+
+def roll_here(
+    env_file: Annotated[
+        Path | None, typer.Option("--env-file", help="Variables de l'environnement (API_PORTS).")
+    ] = None,
+    restart: Annotated[
+        str, typer.Option(help="Commande qui redémarre un jeu ; {port} y est son port.")
+    ] = "systemctl restart albert-api@{port}.service",
+    upstream: Annotated[Path, typer.Option(help="Fichier de nginx qui nomme les jeux.")] = Path(
+        "/etc/nginx/conf.d/albert-upstream.conf"
+    ),
+    reload: Annotated[
+        str, typer.Option(help="Commande qui fait relire sa configuration à nginx.")
+    ] = "systemctl reload nginx",
+    settle: Annotated[
+        float, typer.Option(help="Secondes laissées à nginx après cette relecture.", min=0)
+    ] = 2.0,
+    timeout: Annotated[
+        float, typer.Option(help="Secondes laissées à un jeu pour être prêt.", min=1)
+    ] = 300.0,
+) -> None:
+    """Redémarre les jeux de processus de l'API l'un après l'autre, sur cette machine.
+
+    nginx n'interroge pas celui qui redémarre. Un jeu qui n'est pas prêt à temps reste à l'écart,
+    et l'autre continue de servir.
+    """
+    values = read(env_file) if env_file else environment()
+    ports = [one.port for one in plan("", values).on(LOCAL) if one.kind == "api"]
+    if not ports:
+        raise EnvironmentInvalid(
+            "API_HOSTS ne nomme pas cette machine : lancez-le sur les siennes."
+        )
+    host = LocalHost()
+
+    def again(port: str) -> None:
+        host.run([word.replace("{port}", port) for word in shlex.split(restart)])
+        wait_ready(int(port), timeout)
+
+    workers = {str(port): f"127.0.0.1:{port}" for port in ports}
+    roll([Front(host, str(upstream), reload, settle)], workers, again, say)
+    say("Tous les jeux de processus ont redémarré.")
