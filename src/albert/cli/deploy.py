@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import typer
 
-from albert.cli import deploy_gpu
+from albert.cli import deploy_gpu, deploy_systemd
 from albert.cli.deploy_verify import verify
 
 app = typer.Typer(no_args_is_help=True)
 app.add_typer(
     deploy_gpu.app, name="gpu", help="La carte graphique d'un environnement, chez Outscale."
 )
+app.command("systemd")(deploy_systemd.systemd)
 app.command("test")(verify)
