@@ -8,6 +8,7 @@ import pytest
 
 from albert.domain.documents import Section, Sheet, SheetId, SourceName, Term
 from albert.lexicon.acronyms import agrees, found_in, mine
+from albert.lexicon.followed import FollowedLexicon
 from albert.lexicon.lexicon import Acronym, Familiar, Lexicon, load, written_by_hand
 
 
@@ -123,3 +124,13 @@ def test_the_lexicon_that_ships_says_each_thing_once() -> None:
     said = [entry.says for entry in shipped.familiar]
     assert len(said) == len(set(said)) > 100
     assert shipped.acronyms["CPAM"].meanings == ("caisse primaire d'assurance maladie",)
+
+
+def test_a_lexicon_that_was_replaced_is_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "lexicon.json"
+    followed = FollowedLexicon(path)
+    assert followed.expand("GRPZ") == "GRPZ"
+    Lexicon([Acronym("GRPZ", ("groupement",))]).save(path)
+    assert followed.expand("GRPZ") == "GRPZ groupement"
+    path.unlink()
+    assert followed.expand("GRPZ") == "GRPZ groupement"

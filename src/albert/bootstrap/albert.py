@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, closing, contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -28,15 +28,15 @@ from albert.guard.stream import AddressGuard
 from albert.guard.whitelist import Whitelist
 from albert.index.engines.embedded import EmbeddedEngine
 from albert.inference.e5 import E5Embedder
-from albert.lexicon.lexicon import Lexicon
-from albert.lexicon.lexicon import load as load_lexicon
+from albert.lexicon.followed import FollowedLexicon
 from albert.prompt.templated import TemplatePrompter
 from albert.retrieval.hybrid import HybridRetriever
 from albert.retrieval.library import CorpusLibrary
 from albert.routing.chat_model import RoutedChatModel
 from albert.routing.dispatch import Dispatcher
 from albert.routing.route import Route
-from albert.routing.table import RoutedModel, RoutingTable
+from albert.routing.table import DriverName, RoutedModel, RoutingTable
+from albert.serving.engines.contract import Driver
 from albert.serving.patience import Patience
 from albert.serving.store import ModelStore
 from albert.serving.supervisor import Supervisor
@@ -83,8 +83,8 @@ class Albert:
         )
 
     @cached_property
-    def lexicon(self) -> Lexicon:
-        return load_lexicon(self.home.lexicon)
+    def lexicon(self) -> FollowedLexicon:
+        return FollowedLexicon(self.home.lexicon)
 
     @cached_property
     def whitelist(self) -> FollowedWhitelist:
@@ -132,11 +132,13 @@ class Albert:
         table_of(self.settings, name)
 
     @asynccontextmanager
-    async def models(self, name: str = "") -> AsyncIterator[Models]:
+    async def models(self, name: str = "", *, launching: bool = True) -> AsyncIterator[Models]:
         """Launch the engines of this machine, and give all that answers.
 
         ``name`` is a model of the table, a GGUF file, or a model served at the address of
         the settings. The engine of a file is waited for; those of the table start meanwhile.
+        Where we are not ``launching``, other services of this machine have them, each at
+        the port of its replica.
 
         Raises:
             TableInvalid, ModelFileInvalid, InferenceError, SettingInvalid: one cannot be started.
@@ -150,10 +152,10 @@ class Albert:
             self.whitelist.current()  # a mistake in the operator's list stops the start
         alone = not self.settings.routing_table
         patience = Patience(start=180.0, attempts=1) if alone else Patience()
-        async with self.supervisor(patience) as supervisor:
+        async with self.supervisor(patience, DRIVERS if launching else {}) as supervisor:
             await (supervisor.start(table) if alone else supervisor.reconcile(table))
             dispatcher = Dispatcher(fleet_of(self.settings, table, supervisor.engines))
-            prompts = Prompts(dispatcher, self._folder)
+            prompts = Prompts(dispatcher, self._folder if launching else lambda _: None)
             await dispatcher.open()
             await prompts.start()
             try:
@@ -221,10 +223,14 @@ class Albert:
         """
         return ModelStore(models_folder(self.settings, self.home)).find(model)
 
-    def supervisor(self, patience: Patience = Patience()) -> Supervisor:
-        """Return what launches the engines of a table on this machine."""
+    def supervisor(
+        self,
+        patience: Patience = Patience(),
+        drivers: Mapping[DriverName, Driver] = DRIVERS,
+    ) -> Supervisor:
+        """Return what launches the engines of a table on this machine: those of ``drivers``."""
         return Supervisor(
-            DRIVERS,
+            drivers,
             weights=self.weights,
             logs=self.home.logs / "engines",
             environment=environment(),

@@ -2,24 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from albert.api.app import create_app
 from albert.api.background import Background
 from albert.api.database.engine import Database
 from albert.api.features.models.changes import CHANNEL
 from albert.api.features.tokens.first_admin import ensure_first_admin
 from albert.api.features.tokens.gate import DatabaseGate
-from albert.api.keys import KEY_FILE, digest_of
+from albert.api.keys import KEY_FILE, digest_of, ensure_key
 from albert.api.mail.drivers import mailer_of
 from albert.api.secrets import secret_key
 from albert.api.services import Policy, Services, SourceStatus, Status
+from albert.asgi.run import serve
 from albert.bootstrap.albert import Albert
 from albert.bootstrap.models import Models
 from albert.cli.console import say
 from albert.cli.observe import Watching
+from albert.cli.readiness import announced
 from albert.cli.worker import first_admin, reload_later
 from albert.domain.errors import SearchError
 from albert.index.contract import Coverage
 from albert.inference.batching import Batcher
 from albert.prompt.config import built_in
+
+
+async def serve_api(
+    one: Albert, models: Models, postgres: str, welcome: Callable[[str, str], None]
+) -> None:
+    """Serve the API until a signal; ``welcome`` is told the address, and the key if it is new."""
+    key, created = ensure_key(one.home.secrets)
+    served = services(one, models, Database(postgres), key)
+    await serve(
+        create_app(served),
+        one.settings.host,
+        one.settings.port,
+        announced(lambda address: welcome(address, key if created else "")),
+        root_path=one.settings.root_path,
+        reload=lambda: reload_later(models, served.background),
+    )
 
 
 def services(one: Albert, models: Models, database: Database, key: str) -> Services:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from albert.cli import deploy_gpu
+from albert.cli import deploy_gpu, deploy_systemd
 from albert.cli.deploy_roll import roll_here
 from albert.cli.deploy_verify import verify
 
@@ -12,5 +12,6 @@ app = typer.Typer(no_args_is_help=True)
 app.add_typer(
     deploy_gpu.app, name="gpu", help="La carte graphique d'un environnement, chez Outscale."
 )
+app.command("systemd")(deploy_systemd.systemd)
 app.command("test")(verify)
 app.command("roll")(roll_here)

@@ -21,6 +21,7 @@ from albert.bootstrap.passage import Passage
 from albert.cli.console import say
 from albert.cli.logs import configure
 from albert.cli.observe import Watching
+from albert.cli.readiness import announced
 from albert.cli.worker import first_admin, reload_later
 from albert.domain.errors import TableInvalid
 from albert.domain.home import Home
@@ -86,7 +87,7 @@ async def _serve(settings: Settings, home: Home, database: Database) -> None:
         Gateway(services),
         settings.host,
         settings.port,
-        welcome,
+        announced(welcome),
         root_path=settings.root_path,
         reload=lambda: reload_later(passage, background),
     )

@@ -39,7 +39,9 @@ VERBS = {
     "search": Verb("ask", "search", "Montre les extraits qui répondent le mieux."),
     "corpus": Verb("corpus", "app", "Les fiches : les rapporter, les lire, les compter."),
     "index": Verb("index", "app", "L'index : le construire, dire où il en est."),
-    "serve": Verb("serve", "app", "Un service seul : la passerelle, un modèle, les vecteurs."),
+    "serve": Verb(
+        "serve", "app", "Un service seul : l'API, la passerelle, un modèle, les vecteurs."
+    ),
     "models": Verb(
         "models", "app", "Les modèles : les télécharger, les lister, vérifier leur table."
     ),

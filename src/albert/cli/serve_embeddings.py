@@ -10,6 +10,7 @@ import uvloop
 from albert.asgi.run import serve
 from albert.cli.console import say
 from albert.cli.exposure import check_exposure, check_port
+from albert.cli.readiness import announced
 from albert.cli.start import albert
 from albert.inference.batching import Batcher
 from albert.serving.embeddings_service import EmbeddingsService
@@ -44,5 +45,6 @@ def embeddings(
         close=close,
     )
     told = f"{one.embedder.model} répond sur "
-    uvloop.run(serve(service, host, port, lambda address: say(f"{told}{address}/v1")))
+    ready = announced(lambda address: say(f"{told}{address}/v1"))
+    uvloop.run(serve(service, host, port, ready))
     say("Le service de vecteurs est arrêté.")

@@ -16,6 +16,7 @@ from albert.asgi.run import serve
 from albert.bootstrap.albert import Albert
 from albert.cli.console import say
 from albert.cli.exposure import check_exposure, check_port, is_loopback
+from albert.cli.readiness import announced
 from albert.cli.start import albert
 from albert.domain.errors import ModelNotFound, RequestError, TableInvalid
 from albert.inference.batching import Batcher
@@ -183,7 +184,8 @@ async def _serve(one: Albert, model: RoutedModel, host: str, port: int, key: str
         folder = await asyncio.to_thread(lambda: weights if weights.is_dir() else weights.parent)
         service = await asyncio.to_thread(_front, one, model, engine, folder, key, session)
         told = f"« {model.name} » est servi sur "
-        await serve(service, host, port, lambda address: say(f"{told}{address}/v1"), stop=lost)
+        ready = announced(lambda address: say(f"{told}{address}/v1"))
+        await serve(service, host, port, ready, stop=lost)
     if engine.error is not None:
         raise engine.error
     say("Le service du modèle est arrêté.")

@@ -10,7 +10,12 @@ from albert.settings import load
 
 
 def albert(
-    home: Path | None = None, *, chunk_tokens: int | None = None, embed_threads: int | None = None
+    home: Path | None = None,
+    *,
+    chunk_tokens: int | None = None,
+    embed_threads: int | None = None,
+    host: str | None = None,
+    port: int | None = None,
 ) -> Albert:
     """Read the settings and open the data folder; what is given takes a setting's place.
 
@@ -19,6 +24,12 @@ def albert(
     """
     settings = load()
     configure(settings.log_format, settings.log_level)
-    given = {"home": home, "chunk_tokens": chunk_tokens, "embed_threads": embed_threads}
+    given = {
+        "home": home,
+        "chunk_tokens": chunk_tokens,
+        "embed_threads": embed_threads,
+        "host": host,
+        "port": port,
+    }
     update = {name: value for name, value in given.items() if value is not None}
     return Albert(settings.model_copy(update=update))

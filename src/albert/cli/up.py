@@ -6,24 +6,21 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Annotated
 
 import typer
 import uvloop
 
-from albert.api.app import create_app
-from albert.api.database.engine import Database
-from albert.api.keys import ensure_key
 from albert.api.secrets import refuse_weak_secrets
-from albert.asgi.run import listen, serve
+from albert.asgi.run import listen
 from albert.assistant.phrases import french_date
 from albert.bootstrap.albert import Albert
 from albert.bootstrap.models import Models
-from albert.cli.assemble import complete, services
+from albert.cli.assemble import complete, serve_api
 from albert.cli.console import say
 from albert.cli.learn import fetch_all, learn_corpus, learn_words, missing
 from albert.cli.start import albert
-from albert.cli.worker import reload_later
 from albert.domain.folders import alone
 
 EXAMPLE = "Je touche le RSA, ai-je droit à la complémentaire santé ?"
@@ -80,18 +77,8 @@ def _learn(one: Albert, whence: str | None) -> None:
 
 
 async def _serve(one: Albert, model: str, postgres: str) -> None:
-    key, created = ensure_key(one.home.secrets)
     async with one.models(model) as models, _vectors(one):
-        served = services(one, models, Database(postgres), key)
-        app = create_app(served)
-        await serve(
-            app,
-            one.settings.host,
-            one.settings.port,
-            lambda address: _welcome(one, models, address, key if created else ""),
-            root_path=one.settings.root_path,
-            reload=lambda: reload_later(models, served.background),
-        )
+        await serve_api(one, models, postgres, partial(_welcome, one, models))
     say("Albert est arrêté.")
 
 

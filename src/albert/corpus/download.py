@@ -101,6 +101,18 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def sha256_of_folder(folder: Path) -> str:
+    """Return what changes with any file's name or content, in hexadecimal.
+
+    Without it, a folder that is given anew every night would be taken for the same data.
+    """
+    whole = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            whole.update(f"{path.relative_to(folder)}\0{sha256(path)}\n".encode())
+    return whole.hexdigest()
+
+
 def redirect_target(resource: Resource, here: URL, location: str) -> URL:
     """Return where a redirect leads.
 

@@ -13,7 +13,7 @@ from albert.corpus import arrange, registry
 from albert.corpus.catalog import Dataset, Origin
 from albert.corpus.checks import check
 from albert.corpus.contract import Skipped
-from albert.corpus.download import Downloader, session, sha256
+from albert.corpus.download import Downloader, session, sha256, sha256_of_folder
 from albert.corpus.install import Place
 from albert.corpus.manifest import Manifest, Piece, Whence
 from albert.domain.documents import SourceName
@@ -234,5 +234,5 @@ class _Job:
 
 def _piece(name: str, address: str, path: Path) -> Piece:
     if path.is_dir():
-        return Piece(name=name, address=address)
+        return Piece(name=name, address=address, sha256=sha256_of_folder(path))
     return Piece(name=name, address=address, sha256=sha256(path), size=path.stat().st_size)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import io
-import os
 import re
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from dotenv.parser import parse_stream
 
+from albert.deploy.files import put_whole
 from albert.domain.errors import EnvironmentInvalid
-from albert.domain.mishaps import mishap
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PLAIN = re.compile(r"[A-Za-z0-9_./:@%+,=-]*")
@@ -77,11 +75,11 @@ def quoted(value: str) -> str:
     return f"'{value}'"
 
 
-def write(path: Path, values: Mapping[str, str]) -> None:
-    """Write a file that its owner alone may read, whole or not at all.
+def text(values: Mapping[str, str]) -> str:
+    """Return the text of a file that is read back as ``values``.
 
     Raises:
-        EnvironmentInvalid, HomeError, DiskFull
+        EnvironmentInvalid
     """
     lines = []
     for name, value in values.items():
@@ -89,11 +87,13 @@ def write(path: Path, values: Mapping[str, str]) -> None:
             lines.append(f"{name}={quoted(value)}\n")
         except EnvironmentInvalid as error:
             raise EnvironmentInvalid(f"{name} : {error}") from None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.writelines(lines)
-        Path(aside).replace(path)
-    except OSError as error:
-        raise mishap(error) from error
+    return "".join(lines)
+
+
+def write(path: Path, values: Mapping[str, str]) -> None:
+    """Write a file that its owner alone may read, whole or not at all.
+
+    Raises:
+        EnvironmentInvalid, HomeError, DiskFull
+    """
+    put_whole(path, text(values))

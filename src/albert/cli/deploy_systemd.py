@@ -1,0 +1,106 @@
+"""``albert deploy systemd``: the services of this machine, kept running by systemd."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from albert.bootstrap.table import table_of
+from albert.cli.console import say, show
+from albert.cli.systemd_checks import check_environment, check_paths
+from albert.deploy.env_file import read
+from albert.deploy.here import is_here, services_here
+from albert.deploy.plan import Service, plan
+from albert.deploy.systemd.installation import HOME, Installation
+from albert.deploy.systemd.machine import check_machine, installed, program
+from albert.deploy.systemd.placing import Change, changes, put
+from albert.deploy.systemd.rendering import rendered, running
+from albert.deploy.systemd.services import TARGET
+from albert.domain.errors import DeploymentError
+from albert.settings import load
+
+
+def systemd(
+    env_file: Annotated[
+        Path, typer.Option("--env-file", help="Les variables de l'environnement (NOM=valeur).")
+    ],
+    output: Annotated[Path, typer.Option("--output", help="Dossier des unités.")] = Path(
+        "/etc/systemd/system"
+    ),
+    config: Annotated[
+        Path, typer.Option("--config", help="Dossier des variables de chaque service.")
+    ] = Path("/etc/albert"),
+    user: Annotated[str, typer.Option("--user", help="Compte sous lequel tout tourne.")] = "albert",
+    host: Annotated[
+        str, typer.Option("--host", help="Nom de cette machine dans la table (sinon reconnue).")
+    ] = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Dit ce qui changerait, n'écrit rien.")
+    ] = False,
+) -> None:
+    """Écrit les unités systemd de cette machine, et les variables que chaque service lit.
+
+    Ce qui n'a pas changé n'est pas touché ; les unités d'un modèle sorti de la table sont retirées.
+    """
+    values = {"ALBERT_HOME": HOME, **{k: v for k, v in read(env_file).items() if v}}
+    check_paths(values)
+    settings = load(values)
+    table = table_of(settings)
+    whole = plan(settings.env, values, table)
+    found = services_here(whole, host)
+    check_environment(values, settings, table, whole, found)
+    installation = Installation(
+        program=program(),
+        user=user,
+        config=config.absolute(),
+        values=values,
+        settings=settings,
+        reads=installed(),
+    )
+    saving = _saves(whole.services, found)
+    units, files = rendered(installation, found, saving=saving)
+    if env_file.absolute() in {config.absolute() / name for name in files}:
+        raise DeploymentError(
+            f"« {env_file} » porte le nom d'un fichier à écrire : donnez-lui un autre nom."
+        )
+    todo = [
+        *changes(config, files, pattern="*.env", mode=0o600),
+        *changes(output, units, pattern="albert*.*", mode=0o644),
+    ]
+    if not dry_run:
+        check_machine(installation, config, output)
+        for change in todo:
+            put(change)
+    _tell(todo, found, dry_run=dry_run)
+
+
+def _saves(everywhere: Sequence[Service], found: Sequence[Service]) -> bool:
+    """Whether this machine backs the database up: the first of those that the API is on."""
+    first = next((one.host for one in everywhere if one.kind == "api"), None)
+    return first is not None and (any(one.host == first for one in found) or is_here(first))
+
+
+def _tell(todo: Sequence[Change], found: Sequence[Service], *, dry_run: bool) -> None:
+    for change in todo:
+        show(f"{change.what} : {change.path}")
+    if not todo:
+        say("Rien n'a changé.")
+        return
+    if dry_run:
+        say("Rien n'a été écrit (--dry-run).")
+        return
+    say("Ensuite :")
+    gone = [one.path.name for one in todo if one.what == "retiré" and _is_running(one.path.name)]
+    if gone:
+        say(f"  sudo systemctl disable --now {' '.join(gone)}")
+    say(f"  sudo systemctl daemon-reload && sudo systemctl enable --now {TARGET}")
+    if any(one.what == "modifié" for one in todo):
+        for name in running(found):
+            say(f"  sudo systemctl restart {name}")
+
+
+def _is_running(name: str) -> bool:
+    return name.endswith((".service", ".timer")) and "@." not in name
