@@ -53,6 +53,7 @@ VERBS = {
     "user": Verb("user", "app", "Les comptes et les jetons : créer, accepter, lister, révoquer."),
     "limits": Verb("limits", "app", "Les limites : ce que comptes et rôles peuvent demander."),
     "usage": Verb("usage", "usage", "Ce qui a été demandé aux modèles, par qui, et son coût."),
+    "doctor": Verb("doctor", "doctor", "Dit si cette machine est prête, et quoi faire sinon."),
     "deploy": Verb(
         "deploy", "app", "Le déploiement : unités systemd, conteneurs, hôtes, carte graphique."
     ),
