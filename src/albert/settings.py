@@ -221,6 +221,15 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         ) from None  # what pydantic says may quote a key
 
 
+def add(values: Mapping[str, str]) -> None:
+    """Let ``values`` be read as if they were of the environment, which wins where it has the name.
+
+    The processes that this one starts have them too.
+    """
+    for name, value in values.items():
+        os.environ.setdefault(name, value)
+
+
 def environment() -> dict[str, str]:
     """Return the whole environment, for who passes some of it on to another program."""
     return dict(os.environ)

@@ -62,8 +62,8 @@ def test_a_model_served_elsewhere_or_in_the_api_is_no_service() -> None:
 def test_a_service_is_told_what_it_reads_and_nothing_else() -> None:
     made = plan("staging", VALUES, [LIGHT])
     told = {service.kind: set(service.variables) for service in made.services}
-    assert told["llm"] == {"ENV", "LLM_API_KEY", "STORAGE_PATH"}
-    assert told["api"] == set(VALUES) - {"GITLAB_PASSWORD"}
+    assert told["llm"] == {"LLM_API_KEY", "STORAGE_PATH"}
+    assert told["api"] == set(VALUES) - {"GITLAB_PASSWORD", "LLM_API_KEY"}
 
 
 def test_a_plan_shows_no_secret() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from albert.api.keys import SECRET_FILE, ensure_key
@@ -47,11 +48,17 @@ def refuse_weak_secrets(settings: Settings) -> None:
     Raises:
         SettingInvalid: naming the setting and never its value.
     """
+    for sentence in weak_secrets(settings):
+        raise SettingInvalid(sentence)
+
+
+def weak_secrets(settings: Settings) -> Iterator[str]:
+    """Yield a sentence for each secret that outside development nobody should start with."""
     if in_development(settings):
         return
     secret = settings.secret_key.get_secret_value()
     if len(secret) < _SHORTEST_SECRET or _repeats(secret) or _is_default(secret):
-        raise SettingInvalid(
+        yield (
             f"SECRET_KEY est absent, trop court ou convenu : il faut {_SHORTEST_SECRET} caractères "
             "tirés au sort, par exemple ceux de « openssl rand -hex 32 »."
         )
@@ -61,7 +68,7 @@ def refuse_weak_secrets(settings: Settings) -> None:
     }
     for name, password in passwords.items():
         if password and (len(password) < _SHORTEST_PASSWORD or _is_default(password)):
-            raise SettingInvalid(
+            yield (
                 f"{name} est trop court ou convenu : il faut {_SHORTEST_PASSWORD} caractères "
                 "tirés au sort."
             )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 
 import typer
 
@@ -13,6 +14,8 @@ from albert import __version__
 from albert.cli.console import say
 from albert.domain.errors import AlbertError
 from albert.domain.mishaps import mishap
+
+_ENV_FILE = "--env-file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ VERBS = {
     "user": Verb("user", "app", "Les comptes et les jetons : créer, accepter, lister, révoquer."),
     "limits": Verb("limits", "app", "Les limites : ce que comptes et rôles peuvent demander."),
     "usage": Verb("usage", "usage", "Ce qui a été demandé aux modèles, par qui, et son coût."),
+    "doctor": Verb("doctor", "doctor", "Dit si cette machine est prête, et quoi faire sinon."),
     "deploy": Verb(
         "deploy", "app", "Le déploiement : unités systemd, conteneurs, hôtes, carte graphique."
     ),
@@ -89,17 +93,63 @@ def _listed() -> None:
 
 
 def _root(
+    context: typer.Context,
     version: bool = typer.Option(False, "--version", help="Affiche la version."),
+    env_file: Path | None = typer.Option(
+        None,
+        _ENV_FILE,
+        metavar="FICHIER",
+        help="Fichier de variables (NOM=valeur) ; l'environnement l'emporte sur lui.",
+    ),
 ) -> None:
+    context.obj = env_file  # read by ``main``; this one is for who wants to know which it was
     if version:
         typer.echo(f"albert {__version__}")
         raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(2)
 
 
 def main() -> None:
     """Run the command line."""
-    wanted = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
-    sys.exit(run(lambda: program([wanted])()))  # Ctrl-C while it imports, too
+    sys.exit(run(lambda: _run(sys.argv[1:])))  # Ctrl-C while it imports, too
+
+
+def _run(words: Sequence[str]) -> None:
+    """Read the file of variables, if one is said, before the verb is imported: as if the
+    environment had had them when the program began.
+    """
+    verb, file = said(words)
+    if file is not None:
+        read_env_file(Path(file))
+    program([verb])()
+
+
+def said(words: Sequence[str]) -> tuple[str, str | None]:
+    """Return the verb of a command line, and the file of variables that comes before it."""
+    file = None
+    rest = iter(words)
+    for word in rest:
+        if word == _ENV_FILE:
+            file = next(rest, None)
+        elif word.startswith(f"{_ENV_FILE}="):
+            file = word.partition("=")[2]
+        elif not word.startswith("-"):
+            return word, file
+    return "", file
+
+
+def read_env_file(path: Path) -> None:
+    """Let the variables of a file be read as if they were of the environment, which wins.
+
+    Raises:
+        EnvironmentInvalid
+    """
+    from albert.deploy.env_file import read  # what only those who have such a file wait for
+    from albert.settings import add
+
+    add(read(path))
 
 
 def run(command: Callable[[], object]) -> int:

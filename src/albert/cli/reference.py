@@ -16,7 +16,9 @@ from albert.cli.main import program
 _BEGINNING = (
     "# Les commandes\n\n"
     "Cette page est écrite par le programme lui-même : `python -m albert.cli.reference`.\n"
-    "Chaque commande accepte `--help` (`-h`)."
+    "Chaque commande accepte `--help` (`-h`), et toutes lisent d'abord les variables d'un fichier "
+    "si on le dit avant elles : `albert --env-file FICHIER COMMANDE`. L'environnement l'emporte "
+    "sur le fichier."
 )
 Verb = tuple[str, TyperCommand]
 

@@ -11,6 +11,7 @@ from dotenv.parser import parse_stream
 
 from albert.deploy.files import put_whole
 from albert.domain.errors import EnvironmentInvalid
+from albert.domain.mishaps import reason
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PLAIN = re.compile(r"[A-Za-z0-9_./:@%+,=-]*")
@@ -25,9 +26,9 @@ def read(path: Path) -> dict[str, str]:
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "ce n'est pas du texte UTF-8"
+        why = reason(error) if isinstance(error, OSError) else "ce n'est pas du texte UTF-8"
         raise EnvironmentInvalid(
-            f"Le fichier de variables « {path} » ne peut pas être lu ({reason}) : "
+            f"Le fichier de variables « {path} » ne peut pas être lu ({why}) : "
             "vérifiez son chemin et ses droits."
         ) from None
     return parse(text, str(path))

@@ -57,8 +57,7 @@ def plan(environment: str, values: Mapping[str, str], table: Iterable[RoutedMode
         EnvironmentInvalid: a port is none, or two services want the same place.
     """
     models = RoutingTable({model.name: model for model in table})
-    keys = tuple(r.key_variable for m in models for r in m.replicas if r.key_variable)
-    services = [*_of_models(values, models), *_of_api(values, keys)]
+    services = [*_of_models(values, models), *_of_api(values, keys_of(models))]
     taken: dict[tuple[str, int], str] = {}
     for one in services:
         if other := taken.get((one.host, one.port)):
@@ -68,6 +67,11 @@ def plan(environment: str, values: Mapping[str, str], table: Iterable[RoutedMode
             )
         taken[one.host, one.port] = one.name
     return Plan(environment, tuple(services))
+
+
+def keys_of(models: Iterable[RoutedModel]) -> tuple[str, ...]:
+    """Return the variables that a table names for the keys of its replicas."""
+    return tuple(r.key_variable for m in models for r in m.replicas if r.key_variable)
 
 
 def machine(host: str) -> str:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Literal
+
+from pydantic import SecretStr
 
 from albert.settings import Settings, variable
 
-Reader = Literal["api", "llm", "embeddings", "compose", "machine", "pipeline"]
-"""Who reads a variable: a service, Docker Compose, ``init_vm.sh`` or the GitLab pipeline.
+Reader = Literal["api", "llm", "embeddings", "commands", "compose", "machine", "pipeline"]
+"""Who reads a variable: a service, a verb that only people and pipelines type
+(``albert models download``), Docker Compose, ``init_vm.sh`` or the GitLab pipeline.
 
 A service is given those that it reads and no other: the password of the database is not
 in the environment of a model.
@@ -36,6 +40,10 @@ DEPLOYMENT: tuple[Variable, ...] = (
     Variable("QDRANT_PORT", ("compose",), "6333"),
     Variable("GITLAB_PASSWORD", ("machine",), secret=True),
     Variable("GITLAB_SSH_PUBLIC_KEY", ("machine",)),
+    Variable("HTTP_PROXY", ("api", "commands")),
+    Variable("HTTPS_PROXY", ("api", "commands")),
+    Variable("NO_PROXY", ("api", "commands")),
+    Variable("SSL_CERT_FILE", ("api", "commands")),
     Variable("OSC_ACCESS_KEY", ("pipeline",)),
     Variable("OSC_SECRET_KEY", ("pipeline",), secret=True),
     Variable("OSC_REGION", ("pipeline",), "cloudgouv-eu-west-1"),
@@ -52,22 +60,26 @@ def default(name: str) -> str:
     return next(one.default for one in DEPLOYMENT if one.name == name)
 
 
-_EVERY_SERVICE = {"home", "env", "log_format", "log_level", "drain_seconds"}
+_EVERY_SERVICE = {"home", "log_format", "log_level"}
 _LLM = _EVERY_SERVICE | {
-    *("routing_table", "storage_path", "llm_api_key"),
-    *("hf_endpoint", "hf_token", "hf_offline"),
+    *("routing_table", "storage_path", "llm_api_key", "drain_seconds"),
     *("embedder", "embed_threads"),
 }
-_EMBEDDINGS = _EVERY_SERVICE | {"embeddings_api_key", "embedder", "embed_threads"}
-_NOT_THE_API = {"hf_token", "embeddings_api_key"}
+_EMBEDDINGS = _EVERY_SERVICE | {"embeddings_api_key", "embedder", "embed_threads", "drain_seconds"}
+_COMMANDS = {"limit", "hf_endpoint", "hf_token", "hf_offline"}
+_NOT_THE_API = _COMMANDS | {"llm_api_key", "embeddings_api_key"}
+"""It has the keys of other services by the variables that the table names."""
+_COMPOSE = {"postgres_port", "postgres_user", "postgres_password", "postgres_db"}
 
 
 def readers(name: str) -> tuple[Reader, ...]:
-    """Return the services that read a setting, by its field's name."""
+    """Return who reads a setting, by its field's name."""
     said: dict[Reader, bool] = {
         "api": name not in _NOT_THE_API,
         "llm": name in _LLM,
         "embeddings": name in _EMBEDDINGS,
+        "commands": name in _COMMANDS,
+        "compose": name in _COMPOSE,
     }
     return tuple(reader for reader, reads in said.items() if reads)
 
@@ -79,3 +91,34 @@ def read_by(
     names = {variable(field) for field in Settings.model_fields if reader in readers(field)}
     names |= {one.name for one in DEPLOYMENT if reader in one.readers} | set(more)
     return {name: value for name, value in values.items() if name in names}
+
+
+def check(values: Mapping[str, str], keys: Collection[str] = ()) -> tuple[str, ...]:
+    """Return a sentence for each of ``values`` that nobody reads, with the name that was meant.
+
+    ``keys`` are the variables that the routing table names.
+    """
+    known = {variable(field) for field in Settings.model_fields}
+    known |= {one.name for one in DEPLOYMENT} | set(keys)
+    return tuple(_unknown(name, known) for name in values if name not in known)
+
+
+def _unknown(name: str, known: Collection[str]) -> str:
+    near = get_close_matches(name, known, n=1, cutoff=_NEAR)
+    if near:
+        return f"{name} n'est lue par personne : vouliez-vous dire {near[0]} ?"
+    return (
+        f"{name} n'est lue par personne : retirez-la, ou nommez-la dans « key_variable » de la "
+        "table de routage si c'est la clé d'un modèle."
+    )
+
+
+_NEAR = 0.75
+"""Of ``difflib``: one letter of a short name, three of a long one."""
+
+
+def secrets_among(values: Mapping[str, str], keys: Collection[str] = ()) -> tuple[str, ...]:
+    """Return the names of those of ``values`` that are secrets, and are said."""
+    hidden = {variable(n) for n, f in Settings.model_fields.items() if f.annotation is SecretStr}
+    hidden |= {one.name for one in DEPLOYMENT if one.secret} | set(keys)
+    return tuple(name for name, value in values.items() if value and name in hidden)

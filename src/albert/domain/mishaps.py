@@ -19,13 +19,17 @@ _REASONS = {
 }
 
 
+def reason(error: OSError) -> str:
+    """Say in French why a file could not be read or written."""
+    return _REASONS.get(error.errno or 0, error.strerror or type(error).__name__)
+
+
 def mishap(error: OSError) -> HomeError:
     """Return what to tell of a file that could not be read or written."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DiskFull()
-    reason = _REASONS.get(error.errno or 0, error.strerror or type(error).__name__)
     what = f"« {error.filename} »" if error.filename else "Un fichier"
     return HomeError(
-        f"{what} est inutilisable ({reason}) : vérifiez ses droits et le disque, "
+        f"{what} est inutilisable ({reason(error)}) : vérifiez ses droits et le disque, "
         "ou changez ALBERT_HOME."
     )

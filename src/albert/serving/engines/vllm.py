@@ -87,7 +87,7 @@ _NO_TOOLS = "Le gabarit de ce modèle ne prévoit pas d'outils : retirez tools, 
 
 
 @dataclass(frozen=True, slots=True)
-class _Installed:
+class Installed:
     """The vLLM of a Python."""
 
     version: str
@@ -111,7 +111,7 @@ class VllmDriver:
             InferenceError: an option is another engine's or is refused, or vLLM is not there.
         """
         _check_options(order.model.engine)
-        _installed(order.model.engine)
+        installed(order.model.engine)
         examine(order.weights)
 
     def launch(self, order: Order) -> Launch:
@@ -121,7 +121,7 @@ class VllmDriver:
             InferenceError: vLLM is not there.
         """
         engine = order.model.engine
-        options = _options(order, on_gpu=_installed(engine).on_gpu)
+        options = _options(order, on_gpu=installed(engine).on_gpu)
         return Launch(
             argv=(_python(engine), "-m", _PROGRAM, *options, *engine.flags),
             environment={
@@ -222,7 +222,7 @@ def _python(engine: Engine) -> str:
     return engine.python or sys.executable
 
 
-def _installed(engine: Engine) -> _Installed:
+def installed(engine: Engine) -> Installed:
     """Ask that Python which vLLM it has.
 
     Raises:
@@ -236,14 +236,14 @@ def _installed(engine: Engine) -> _Installed:
             "ou dites dans « engine.python » le Python où il l'est."
         )
     name, version = found[-1]
-    installed = _Installed(version, on_gpu=name == "vllm" and "cpu" not in version)
-    if installed.numbers < OLDEST:
+    vllm = Installed(version, on_gpu=name == "vllm" and "cpu" not in version)
+    if vllm.numbers < OLDEST:
         oldest = ".".join(map(str, OLDEST))
         raise InferenceError(
             f"vLLM {version}, pour « {python} », est trop ancien : "
             f"installez la version {oldest} ou une plus récente."
         )
-    return installed
+    return vllm
 
 
 def _look(python: str) -> list[tuple[str, str]]:
