@@ -1,0 +1,109 @@
+"""One connection to PostgreSQL, and in a sentence why there is none."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+
+import asyncpg
+
+from albert.domain.errors import DatabaseError, DatabaseUnavailable
+
+_CONNECT_SECONDS = 5.0
+_UNHURRIED = {"statement_timeout": "0", "idle_in_transaction_session_timeout": "0"}
+"""A server may bound what a service does; a backup takes the time that it takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """The parts of a ``postgresql://`` address; ``bare`` is the whole without its password."""
+
+    bare: str
+    password: str
+    host: str
+    user: str
+    name: str
+
+    @classmethod
+    def of(cls, uri: str) -> Address:
+        parts = urlsplit(uri)
+        said = dict(parse_qsl(parts.query))
+        who, _, hosts = parts.netloc.rpartition("@")
+        user, _, password = who.partition(":")
+        kept = {name: value for name, value in said.items() if name != "password"}
+        port = f":{said['port']}" if said.get("host", "/")[:1] != "/" and "port" in said else ""
+        bare = parts._replace(
+            netloc=f"{user}@{hosts}" if user else hosts, query=urlencode(kept, quote_via=quote)
+        )
+        return cls(
+            bare=bare.geturl(),
+            password=said.get("password") or unquote(password),
+            host=hosts or said.get("host", "localhost") + port,
+            user=unquote(user) or said.get("user", ""),
+            name=unquote(parts.path.strip("/")),
+        )
+
+
+@asynccontextmanager
+async def connected(uri: str) -> AsyncIterator[asyncpg.Connection]:
+    """Give a connection for work that nobody waits for: none of it is bounded in time.
+
+    Raises:
+        DatabaseUnavailable: there is no answer; the message says from where.
+        DatabaseError: it does not let us in; the message says which setting to mend.
+    """
+    connection = await connect(uri)
+    try:
+        yield connection
+    finally:
+        await connection.close(timeout=5)
+
+
+async def connect(uri: str) -> asyncpg.Connection:
+    """Open one connection, whose work is not bounded in time.
+
+    Raises:
+        DatabaseUnavailable, DatabaseError: as ``connected``.
+    """
+    try:
+        return await asyncpg.connect(
+            uri,
+            timeout=_CONNECT_SECONDS,
+            server_settings={"application_name": "albert db", **_UNHURRIED},
+        )
+    except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise refusal(error, uri) from error
+
+
+def refusal(error: Exception, uri: str) -> DatabaseError:
+    """Return what to tell of a connection that could not be made."""
+    at = Address.of(uri)
+    if isinstance(error, asyncpg.InvalidPasswordError):
+        return DatabaseError(
+            f"PostgreSQL ({at.host}) refuse le mot de passe du compte « {at.user} » : "
+            "corrigez POSTGRES_USER et POSTGRES_PASSWORD, ou POSTGRES_URI."
+        )
+    if isinstance(error, asyncpg.InvalidAuthorizationSpecificationError):
+        return DatabaseError(
+            f"PostgreSQL ({at.host}) n'ouvre pas la base « {at.name} » au compte « {at.user} » "
+            f"({error}) : voyez son pg_hba.conf."
+        )
+    if isinstance(error, asyncpg.InvalidCatalogNameError):
+        return DatabaseError(
+            f"La base « {at.name} » n'existe pas sur {at.host} : créez-la par "
+            f"« createdb {at.name} », ou corrigez POSTGRES_DB."
+        )
+    if isinstance(error, asyncpg.InsufficientPrivilegeError):
+        return DatabaseError(f"Le compte « {at.user} » n'a pas le droit qu'il faut : {error}.")
+    if isinstance(error, ssl.SSLError | ValueError | asyncpg.InterfaceError):
+        return DatabaseError(
+            f"L'adresse de la base ({at.host}) ne peut servir ({error}) : corrigez POSTGRES_URI."
+        )
+    why = "délai dépassé" if isinstance(error, TimeoutError) else error
+    return DatabaseUnavailable(
+        f"PostgreSQL ne répond pas à {at.host} ({why}) : lancez-le, ou corrigez POSTGRES_HOST "
+        "et POSTGRES_PORT."
+    )
