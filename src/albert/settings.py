@@ -126,6 +126,7 @@ class Settings(BaseModel):
     postgres_db: str = Field(
         "postgres", validation_alias="POSTGRES_DB", description="Nom de la base"
     )
+    backups: str = Field("", description="Dossier des sauvegardes de la base")
     mj_api_key: SecretStr = Field(
         SecretStr(""), validation_alias="MJ_API_KEY", description="Clé de Mailjet"
     )
@@ -189,6 +190,12 @@ def models_folder(settings: Settings, home: Home) -> Path:
     """Where the models lie: the folder of the settings, or one in the data folder."""
     given = settings.storage_path
     return Path(given).expanduser().absolute() if given else home.models
+
+
+def backups_folder(settings: Settings, home: Home) -> Path:
+    """Where backups of the database lie: the folder of the settings, or one in the data folder."""
+    given = settings.backups
+    return Path(given).expanduser().absolute() if given else home.backups
 
 
 def load(environment: Mapping[str, str] | None = None) -> Settings:

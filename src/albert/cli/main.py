@@ -53,6 +53,7 @@ VERBS = {
         "whitelist", "app", "Les adresses connues : les apprendre, vérifier un texte."
     ),
     "user": Verb("user", "app", "Les comptes et les jetons : créer, accepter, lister, révoquer."),
+    "db": Verb("database", "app", "La base : migrer, sauvegarder, restaurer, vérifier."),
     "limits": Verb("limits", "app", "Les limites : ce que comptes et rôles peuvent demander."),
     "usage": Verb("usage", "usage", "Ce qui a été demandé aux modèles, par qui, et son coût."),
     "doctor": Verb("doctor", "doctor", "Dit si cette machine est prête, et quoi faire sinon."),

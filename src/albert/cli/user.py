@@ -17,6 +17,7 @@ from albert.api.features.accounts.passwords import check_form
 from albert.api.features.accounts.repository import NewAccount
 from albert.api.features.accounts.schemas import account as card
 from albert.api.features.accounts.tables import User
+from albert.api.features.privacy.erasure import erase as erase_account
 from albert.api.features.tokens import service as tokens
 from albert.api.mail.drivers import mailer_of
 from albert.cli.assemble import policy
@@ -149,6 +150,25 @@ def reset_password(
     user = on_database(lambda database: resets.set_password(database, normal(login), password))
     say(f"Le mot de passe de {user.username} est changé, ses sessions sont fermées.")
     _show_generated(password, generate)
+
+
+@app.command("erase")
+def erase(
+    login: Login,
+    yes: Annotated[bool, typer.Option("--yes", help="Ne demande pas de confirmer.")] = False,
+) -> None:
+    """Efface un compte et tout ce qui est à lui, sans retour : conversations, jetons, usage."""
+    if not yes and not (sys.stdin.isatty() and typer.confirm(f"Effacer {login} ?", err=True)):
+        raise AccountError(
+            "Rien n'est effacé : un effacement est sans retour, confirmez par --yes."
+        )
+
+    async def act(database: Database) -> None:
+        user = await account_of(database, login)
+        await erase_account(database, user.id)
+
+    on_database(act)
+    say(f"Le compte {login} est effacé, avec tout ce qui était à lui.")
 
 
 def _decide(login: str, *, accepted: bool) -> None:

@@ -49,6 +49,10 @@ class Home:
         return self.root / "postgres"
 
     @property
+    def backups(self) -> Path:
+        return self.root / "backups"
+
+    @property
     def models(self) -> Path:
         return self.root / "models"
 

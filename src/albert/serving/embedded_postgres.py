@@ -99,13 +99,13 @@ class EmbeddedPostgres:
         return True
 
     def _start(self) -> None:
-        programs = _programs()
+        tools = programs()
         owner = _owner()
-        _open_way(owner, self._folder, programs)
+        _open_way(owner, self._folder, tools)
         self._data.mkdir(exist_ok=True, mode=0o700)
         _give(self._data, owner)
         if not (self._data / "PG_VERSION").exists():
-            self._create(programs, owner)
+            self._create(tools, owner)
         self._write_access(owner)
         log = self._folder / "postgres.log"
         options = {
@@ -118,21 +118,21 @@ class EmbeddedPostgres:
         log.touch(mode=0o600)
         with log.open("ab") as out:
             self._process = subprocess.Popen(  # noqa: S603 — our own program, our own arguments
-                [*_as(owner), programs / "postgres", "-D", self._data, *said],
+                [*_as(owner), tools / "postgres", "-D", self._data, *said],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
                 start_new_session=True,  # Ctrl-C in the terminal is for us: we stop it in order
             )
 
-    def _create(self, programs: Path, owner: _Owner) -> None:
+    def _create(self, tools: Path, owner: _Owner) -> None:
         """Make the database's files; those of an attempt that was cut short go first."""
         for left in self._data.iterdir():
             shutil.rmtree(left) if left.is_dir() else left.unlink()
         done = subprocess.run(  # noqa: S603 — our own program, our own arguments
             [
                 *_as(owner),
-                *(programs / "initdb", "-D", self._data, "--username", ROLE, "--auth", "peer"),
+                *(tools / "initdb", "-D", self._data, "--username", ROLE, "--auth", "peer"),
                 *("--encoding", "UTF8", "--locale-provider", "builtin", "--locale", "C.UTF-8"),
                 *([] if self._durable else ["--no-sync"]),
             ],
@@ -197,7 +197,7 @@ class EmbeddedPostgres:
             self._lock = None
 
 
-def _programs() -> Path:
+def programs() -> Path:
     """Return the folder of PostgreSQL's programs.
 
     Raises:

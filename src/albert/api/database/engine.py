@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -19,6 +20,7 @@ from sqlalchemy.ext.asyncio import (
     create_async_engine,
 )
 
+from albert.api.database.connecting import connected
 from albert.api.database.listener import Listener
 from albert.api.database.migrate import migrate
 from albert.domain.errors import DatabaseError, DatabaseUnavailable
@@ -40,6 +42,7 @@ class Database:
     """One PostgreSQL, by its ``postgresql://`` address; nothing is opened before ``open``."""
 
     def __init__(self, uri: str) -> None:
+        self._uri = uri
         self._engine: AsyncEngine = create_async_engine(
             "postgresql+asyncpg://",
             async_creator=lambda: asyncpg.connect(uri, timeout=5, command_timeout=30),
@@ -63,18 +66,24 @@ class Database:
 
         Raises:
             DatabaseUnavailable: it did not answer for fifteen seconds.
-            DatabaseError: it refused.
+            DatabaseError: it refused; at once, if it does not let us in.
         """
-        try:
-            async with asyncio.timeout(_OPEN_SECONDS):
-                while not await self.answers():  # noqa: ASYNC110 — nothing tells
-                    await asyncio.sleep(0.5)
-        except TimeoutError:
-            raise DatabaseUnavailable from None
+        await self._wait()
         async with _as_errors():
             async with self._engine.begin() as connection:
                 await connection.run_sync(migrate)
             await self.listener.open()
+
+    async def _wait(self) -> None:
+        end = time.monotonic() + _OPEN_SECONDS
+        while not await self.answers():
+            try:
+                async with connected(self._uri):  # which tells why there is none
+                    continue
+            except DatabaseUnavailable:
+                if time.monotonic() > end:
+                    raise
+                await asyncio.sleep(0.5)
 
     async def close(self) -> None:
         await self.listener.close()

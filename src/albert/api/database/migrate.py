@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import dataclass
 from importlib.resources import files
 
 from sqlalchemy import Connection, text
+
+_log = logging.getLogger(__name__)
 
 LATEST = "head"
 _MIGRATIONS = files("albert.api") / "migrations"
@@ -12,12 +16,24 @@ _LOCK = 0x414C4252
 """Of the advisory lock under which one process migrates while the others wait ("ALBR")."""
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One version of the schema, and what it brings."""
+
+    version: str
+    brings: str
+
+
 def migrate(connection: Connection, target: str = LATEST) -> None:
     """Bring the schema to ``target``, up or down; once, however many processes ask.
 
-    The connection must be in a transaction: all of it happens, or nothing.
+    A schema of a later code is left as it is: migrations keep what the code before them
+    needs, so that one may go back to it. The connection must be in a transaction: all
+    of it happens, or nothing.
     """
-    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+    if target == LATEST and _is_current(connection):
+        return
+    lock(connection)
     if target == LATEST and _is_current(connection):
         return
     from alembic import command  # and the quarter of a second that it takes, where it is needed
@@ -30,14 +46,41 @@ def migrate(connection: Connection, target: str = LATEST) -> None:
     move(config, target)
 
 
-def _is_current(connection: Connection) -> bool:
-    """Whether the schema is at the last of our versions, by the names of their files."""
+def lock(connection: Connection) -> None:
+    """Wait until no other process changes the schema, and keep them out until the end."""
+    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+
+
+def version(connection: Connection) -> str:
+    """Return the version of the schema; empty where there is none."""
     if connection.scalar(text("SELECT to_regclass('alembic_version')")) is None:
-        return False
-    newest = max(
-        file.name[1:5] for file in (_MIGRATIONS / "versions").iterdir() if file.name[:1] == "v"
-    )
-    return bool(connection.scalar(text("SELECT version_num FROM alembic_version")) == newest)
+        return ""
+    return connection.scalar(text("SELECT version_num FROM alembic_version")) or ""
+
+
+def versions() -> list[str]:
+    """Return the versions that this code knows, oldest first, by the names of their files."""
+    found = (file.name for file in (_MIGRATIONS / "versions").iterdir())
+    return sorted(name[1:5] for name in found if name[:1] == "v")
+
+
+def steps(after: str, target: str = LATEST) -> list[Step]:
+    """Return what leads from the version ``after`` to ``target``, in order."""
+    from alembic.script import ScriptDirectory
+
+    last = versions()[-1] if target == LATEST else target
+    every = reversed(list(ScriptDirectory(str(_MIGRATIONS)).walk_revisions()))
+    return [Step(one.revision, one.doc) for one in every if after < one.revision <= last]
+
+
+def _is_current(connection: Connection) -> bool:
+    found, newest = version(connection), versions()[-1]
+    if found > newest:
+        _log.warning(
+            "schema is newer than this code",
+            extra={"action": "schema_newer", "schema": found, "code": newest},
+        )
+    return found >= newest
 
 
 def _is_behind(target: str) -> bool:

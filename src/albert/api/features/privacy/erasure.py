@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from sqlalchemy import delete, or_, select
 
-from albert.api.auth import Principal
 from albert.api.database.engine import Database
 from albert.api.features.accounts.attempts import clear
 from albert.api.features.accounts.changes import forget
@@ -12,8 +11,8 @@ from albert.api.features.accounts.tables import User
 from albert.domain.errors import LastAdmin, Unauthenticated
 
 
-async def erase(database: Database, caller: Principal) -> None:
-    """Erase the caller's account: everything that is theirs goes with it, tokens first.
+async def erase(database: Database, user_id: int) -> None:
+    """Erase an account: everything that is theirs goes with it, tokens first.
 
     Raises:
         LastAdmin: nobody would be in charge.
@@ -22,12 +21,12 @@ async def erase(database: Database, caller: Principal) -> None:
     async with database.session() as session:
         locked = await session.scalars(
             select(User)
-            .where(or_(User.id == caller.user_id, User.is_admin))
+            .where(or_(User.id == user_id, User.is_admin))
             .order_by(User.id)  # the same for everybody: two admins who leave wait, in order
             .with_for_update()
         )
         users = {user.id: user for user in locked}
-        user = users.pop(caller.user_id, None)
+        user = users.pop(user_id, None)
         if user is None:
             raise Unauthenticated
         if user.is_admin and not any(other.is_confirmed for other in users.values()):

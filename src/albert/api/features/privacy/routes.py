@@ -49,5 +49,5 @@ async def _pieces(archive: IO[bytes]) -> AsyncIterator[bytes]:
     responses=refusals(400),
 )
 async def erase_account(caller: Member, services: Served) -> Erased:
-    await erase(services.database, caller)
+    await erase(services.database, caller.user_id)
     return Erased()

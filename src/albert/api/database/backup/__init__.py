@@ -1,0 +1,1 @@
+"""One file that has the whole database, and the way back from it."""
