@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from albert.api.auth_log import AuthLog
 from albert.api.background import Background
 from albert.api.database.engine import Database
 from albert.api.features.models.changes import CHANNEL
@@ -22,7 +23,9 @@ from albert.inference.batching import Batcher
 from albert.prompt.config import built_in
 
 
-def services(one: Albert, models: Models, database: Database, key: str) -> Services:
+def services(
+    one: Albert, models: Models, database: Database, key: str, *, auth_log: AuthLog = AuthLog()
+) -> Services:
     """Return what the API serves; the database is opened and closed with it."""
     secret = secret_key(one.settings, one.home.secrets)
     background = Background()
@@ -51,6 +54,7 @@ def services(one: Albert, models: Models, database: Database, key: str) -> Servi
         limiter=watching.limiter,
         recorder=watching.recorder,
         metrics=watching.metrics,
+        auth_log=auth_log,
         modes=(models.prompts or built_in()).modes,
         titler=models.titler,
         background=background,

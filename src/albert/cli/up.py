@@ -12,6 +12,7 @@ import typer
 import uvloop
 
 from albert.api.app import create_app
+from albert.api.auth_log import AuthLog, auth_log
 from albert.api.database.engine import Database
 from albert.api.keys import ensure_key
 from albert.api.secrets import refuse_weak_secrets
@@ -53,10 +54,11 @@ def start(one: Albert, *, model: str = "", whence: str | None = None) -> None:
     with alone(one.home.root / "up.lock", _RUNNING):
         listen(settings.host, settings.port).close()  # better told before minutes of work
         refuse_weak_secrets(settings)
+        refusals = auth_log(settings)
         one.check_model(model)
         _learn(one, whence)
         with one.database() as postgres:
-            uvloop.run(_serve(one, model, postgres))
+            uvloop.run(_serve(one, model, postgres, refusals))
 
 
 _RUNNING = "Albert tourne déjà sur ce dossier de données : arrêtez-le, ou changez ALBERT_HOME."
@@ -79,10 +81,10 @@ def _learn(one: Albert, whence: str | None) -> None:
     learn_words(one)
 
 
-async def _serve(one: Albert, model: str, postgres: str) -> None:
+async def _serve(one: Albert, model: str, postgres: str, refusals: AuthLog) -> None:
     key, created = ensure_key(one.home.secrets)
     async with one.models(model) as models, _vectors(one):
-        served = services(one, models, Database(postgres), key)
+        served = services(one, models, Database(postgres), key, auth_log=refusals)
         app = create_app(served)
         await serve(
             app,
