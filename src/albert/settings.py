@@ -30,6 +30,10 @@ class Settings(BaseModel):
     host: str = Field("127.0.0.1", description="Adresse d'écoute")
     port: int = Field(8090, ge=1, le=65535, description="Port d'écoute de l'API")
     root_path: str = Field("", description="Préfixe derrière un mandataire inverse")
+    trusted_proxies: str = Field(
+        "", description="Mandataires dont X-Forwarded-For est cru, séparés par des virgules"
+    )
+    auth_log: str = Field("", description="Fichier du journal d'authentification ; vide : aucun")
     corpus_from: str = Field(
         "official,registry",
         description="Origines des fiches, dans l'ordre : official, registry, ou un chemin",

@@ -103,11 +103,11 @@ class Application:
             return
         request_id, path = request_id_of(scope), path_of(scope)
         proxied = is_ours(path)
-        stamped = self._stamped(send, request_id, "v1" if proxied else "v2")
+        stamped = self._stamped(scope, send, request_id, "v1" if proxied else "v2")
         if proxied:
             await self._v1(scope, receive, stamped, request_id)
         elif path == METRICS:
-            await self._services.metrics(scope, receive, send)
+            await self._services.metrics(scope, receive, self._services.auth_log.told(scope, send))
         else:
             await self._rest(scope, receive, stamped)
 
@@ -121,7 +121,7 @@ class Application:
         else:
             await self.web(scope, replay(body, receive), send)
 
-    def _stamped(self, send: Send, request_id: str, part: str) -> Send:
+    def _stamped(self, scope: Scope, send: Send, request_id: str, part: str) -> Send:
         """Name the request, and the age of what we serve, on every answer; count it."""
         stamps: list[Header] = [(b"x-request-id", request_id.encode())]
         if newest := self._newest():
@@ -131,6 +131,8 @@ class Application:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message.get("headers", ()), *stamps]
                 self._services.metrics.answered(part, message["status"])
+                if message["status"] >= 400:
+                    self._services.auth_log.answered(scope, message["status"])
             await send(message)
 
         return stamp

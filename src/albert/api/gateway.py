@@ -11,6 +11,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from albert import __version__
 from albert.api.auth import Gate
+from albert.api.auth_log import AuthLog
 from albert.api.call import Limiter, Recorder, Unlimited, Unrecorded
 from albert.api.database.engine import Database
 from albert.api.features.usage.telling import UsageReport
@@ -37,6 +38,7 @@ class GatewayServices:
     limiter: Limiter = field(default_factory=Unlimited)
     recorder: Recorder = field(default_factory=Unrecorded)
     metrics: Metrics = field(default_factory=Metrics)
+    auth_log: AuthLog = AuthLog()
     drain_seconds: float = 30.0
     opened: Callable[[], Awaitable[object]] | None = None
     """Called once the database is open."""
@@ -102,12 +104,14 @@ class Gateway:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message.get("headers", ()), stamp]
                 self._services.metrics.answered(part, message["status"])
+                if message["status"] >= 400:
+                    self._services.auth_log.answered(scope, message["status"])
             await send(message)
 
         if part == "v1":
             await self._v1(scope, receive, stamped, request_id)
         elif path == METRICS:
-            await self._services.metrics(scope, receive, send)
+            await self._services.metrics(scope, receive, self._services.auth_log.told(scope, send))
         else:
             await self._about(path, Reply(stamped))
 

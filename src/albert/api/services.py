@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from albert.api.auth import Gate
+from albert.api.auth_log import AuthLog
 from albert.api.background import Background
 from albert.api.call import Limiter, Recorder, Unlimited, Unrecorded
 from albert.api.database.engine import Database
@@ -104,6 +105,7 @@ class Services:
     """Where a model is there to entitle questions."""
     background: Background = field(default_factory=Background)
     metrics: Metrics = field(default_factory=Metrics)
+    auth_log: AuthLog = AuthLog()
     open: Callable[[], Awaitable[None]] = _nothing
     close: Callable[[], Awaitable[None]] = _nothing
 

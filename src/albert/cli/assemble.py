@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from albert.api.app import create_app
+from albert.api.auth_log import auth_log
 from albert.api.background import Background
 from albert.api.database.engine import Database
 from albert.api.features.models.changes import CHANNEL
@@ -72,6 +73,7 @@ def services(one: Albert, models: Models, database: Database, key: str) -> Servi
         limiter=watching.limiter,
         recorder=watching.recorder,
         metrics=watching.metrics,
+        auth_log=auth_log(one.settings),
         modes=(models.prompts or built_in()).modes,
         titler=models.titler,
         background=background,

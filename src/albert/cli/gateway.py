@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 import uvloop
 
+from albert.api.auth_log import AuthLog, auth_log
 from albert.api.background import Background
 from albert.api.database.engine import Database
 from albert.api.features.models.changes import CHANNEL
@@ -50,11 +51,12 @@ def gateway(
     home = open_home(settings)
     listen(settings.host, settings.port).close()
     refuse_weak_secrets(settings)
+    refusals = auth_log(settings)
     with postgres(settings, home) as address:
-        uvloop.run(_serve(settings, home, Database(address)))
+        uvloop.run(_serve(settings, home, Database(address), refusals))
 
 
-async def _serve(settings: Settings, home: Home, database: Database) -> None:
+async def _serve(settings: Settings, home: Home, database: Database, refusals: AuthLog) -> None:
     key, created = ensure_key(home.secrets)
     passage, background = Passage(settings), Background()
     database.listener.on(CHANNEL, lambda _: reload_later(passage, background))
@@ -72,6 +74,7 @@ async def _serve(settings: Settings, home: Home, database: Database) -> None:
         limiter=watching.limiter,
         recorder=watching.recorder,
         metrics=watching.metrics,
+        auth_log=refusals,
         drain_seconds=settings.drain_seconds,
         opened=opened,
         closing=watching.close,

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 import uvloop
 
+from albert.api.auth_log import auth_log
 from albert.api.secrets import refuse_weak_secrets
 from albert.asgi.run import listen
 from albert.assistant.phrases import french_date
@@ -50,6 +51,7 @@ def start(one: Albert, *, model: str = "", whence: str | None = None) -> None:
     with alone(one.home.root / "up.lock", _RUNNING):
         listen(settings.host, settings.port).close()  # better told before minutes of work
         refuse_weak_secrets(settings)
+        auth_log(settings)
         one.check_model(model)
         _learn(one, whence)
         with one.database() as postgres:
