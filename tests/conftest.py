@@ -7,6 +7,7 @@ import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import asyncpg
@@ -23,9 +24,16 @@ settings.load_profile("albert")
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL for the run, whose database ``albert_template`` has the schema."""
-    with EmbeddedPostgres(tmp_path_factory.mktemp("pg") / "s", durable=False) as server:
+def postgres() -> Iterator[str]:
+    """A PostgreSQL for the run, whose database ``albert_template`` has the schema.
+
+    Away from pytest's own folder: another run of pytest that begins meanwhile closes it to
+    the user that the server runs as.
+    """
+    with (
+        TemporaryDirectory(prefix="albert-pg-") as folder,
+        EmbeddedPostgres(Path(folder) / "s", durable=False) as server,
+    ):
         asyncio.run(_make_template(server.uri))
         yield server.uri
 

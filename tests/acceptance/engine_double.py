@@ -47,7 +47,7 @@ class Replica:
         for text in (self._name, "!"):
             choice = {"index": 0, "delta": {"content": text}, "finish_reason": None}
             await response.write(_event({"choices": [choice]}))
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(asked.get("pause", 0.01))  # seconds that the test asks for
         await response.write(
             b'data: {"choices":[],"usage":%s}\n\n' % str(usage).replace("'", '"').encode()
         )
