@@ -60,7 +60,10 @@ def test_a_database_that_takes_our_tables_is_well(server: dict[str, str]) -> Non
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"POSTGRES_PASSWORD": "un-autre-mot"}, "refuse le mot de passe du compte « proprietaire »"),
+        (
+            {"POSTGRES_PASSWORD": "un-autre-mot"},
+            "refuse le mot de passe du compte",
+        ),
         ({"POSTGRES_DB": "nulle"}, "La base « nulle » n'existe pas"),
         ({"POSTGRES_USER": "lecteur"}, "ce compte ne peut pas y créer de tables"),
         ({"POSTGRES_HOST": "inexistant.invalid"}, "ne répond pas à inexistant.invalid"),

@@ -45,9 +45,8 @@ def weights(folder: Path, octets: int) -> Path:
     return folder
 
 
-def model(folder: Path, octets: int, *, name: str = "m", **engine: object) -> RoutedModel:
-    file = weights(folder / name, octets)
-    return RoutedModel(name=name, file=str(file), engine=Engine.model_validate(engine))
+def model(folder: Path, octets: int, name: str = "m", engine: Engine = Engine()) -> RoutedModel:
+    return RoutedModel(name=name, file=str(weights(folder / name, octets)), engine=engine)
 
 
 def look(home: Path, *models: RoutedModel) -> list[Finding]:
@@ -74,14 +73,14 @@ def test_nvidia_smi_as_we_wrote_it_a_model_fits(smi: Path, tmp_path: Path) -> No
 def test_nvidia_smi_as_we_wrote_it_a_model_is_measured(
     octets: int, engine: dict[str, object], level: str, said: str, smi: Path, tmp_path: Path
 ) -> None:
-    *_, finding = look(tmp_path, model(tmp_path, octets, **engine))
+    *_, finding = look(tmp_path, model(tmp_path, octets, engine=Engine.model_validate(engine)))
     assert finding.level == level
     assert said in finding.said
 
 
 def test_nvidia_smi_as_we_wrote_it_two_cards_share_a_model(smi: Path, tmp_path: Path) -> None:
     says(smi, H100, "1, NVIDIA H100 PCIe, 81559, 81004")
-    told = look(tmp_path, model(tmp_path, 120 * 10**9, tensor_parallel_size=2))
+    told = look(tmp_path, model(tmp_path, 120 * 10**9, engine=Engine(tensor_parallel_size=2)))
     assert levels(told) == ["ok", "ok", "ok"]
     assert "60,0 Go de poids par carte" in told[-1].said
 
@@ -89,7 +88,8 @@ def test_nvidia_smi_as_we_wrote_it_two_cards_share_a_model(smi: Path, tmp_path: 
 def test_nvidia_smi_as_we_wrote_it_shares_beyond_the_card_are_an_error(
     smi: Path, tmp_path: Path
 ) -> None:
-    two = [model(tmp_path, 10**9, name=name, gpu_memory_share=0.6) for name in ("a", "b")]
+    engine = Engine(gpu_memory_share=0.6)
+    two = [model(tmp_path, 10**9, name, engine) for name in ("a", "b")]
     moved = two[1].model_copy(
         update={"replicas": (two[1].replicas[0].model_copy(update={"port": 8001}),)}
     )

@@ -169,3 +169,15 @@ def test_a_mail_server_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     (finding,) = asyncio.run(scenario())
     assert finding.level == "error"
     assert "rien n'y écoute" in finding.said
+
+
+def test_a_key_that_the_table_does_not_name_is_an_error(tmp_path: Path) -> None:
+    async def scenario() -> list[Finding]:
+        here = RoutedModel(name="m", driver="llama.cpp", file="m.gguf")
+        values = {"ALBERT_HOME": str(tmp_path), "LLM_API_KEY": KEY}
+        async with machine(values, here) as examined:
+            return await check_reach(examined)
+
+    (finding,) = asyncio.run(scenario())
+    assert finding.level == "error"
+    assert '"key_variable": "LLM_API_KEY"' in finding.remedy

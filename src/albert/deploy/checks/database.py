@@ -12,7 +12,7 @@ from albert.deploy.checks.machine import Machine
 from albert.domain.errors import DatabaseError
 
 OLDEST = 15
-_SECONDS = 10.0
+_SECONDS = 8.0
 _MAY = "SELECT has_schema_privilege(current_schema(), 'CREATE')"
 
 Connect = Callable[[str], Awaitable["asyncpg.Connection[asyncpg.Record]"]]
