@@ -116,23 +116,27 @@ def free_port() -> int:
         return port
 
 
-@pytest.fixture(scope="module", params=["embeddings", "llm", "api"])
+VERBS: dict[str, tuple[Kind, list[str], str]] = {
+    "embeddings": ("embeddings", ["serve", "embeddings"], "répond sur"),
+    "llm": ("llm", ["serve", "llm", "smol"], "est servi sur"),
+    "api": ("api", ["serve", "api"], "Albert répond sur"),
+    "up": ("api", ["up"], "Albert répond sur"),
+}
+
+
+@pytest.fixture(scope="module", params=VERBS)
 def service(
     request: pytest.FixtureRequest, values: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
-    kind: Kind = request.param
+    kind, verb, ready = VERBS[request.param]
     seen = tmp_path_factory.mktemp("seen") / "settings"
     port = free_port()
     given = read_by(kind, values)
     if kind == "api":
-        learn(given)
-        given["ALBERT_PORT"] = str(port)
-        running = Recorded(seen, bare(given), "up", ready="Albert répond sur")
-    else:
-        words = {"embeddings": ["embeddings"], "llm": ["llm", "smol"]}[kind]
-        ready = {"embeddings": "répond sur", "llm": "est servi sur"}[kind]
-        verb = ("serve", *words, "--port", str(port))
-        running = Recorded(seen, bare(given), *verb, ready=ready)
+        learn(given, verb)
+    place = {"ALBERT_PORT": str(port)} if verb == ["up"] else {}
+    option = [] if place else ["--port", str(port)]
+    running = Recorded(seen, bare({**given, **place}), *verb, *option, ready=ready)
     try:
         running.wait_ready(120)
         yield Service(kind, port, given, seen)
@@ -140,13 +144,14 @@ def service(
         running.interrupt()
 
 
-def learn(variables: Mapping[str, str]) -> None:
-    """Bring the smallest corpus home, so that ``albert up`` fetches nothing."""
-    for name in ("service-public", "travail-emploi"):
-        whence = FIXTURES / name / "xml" if name == "service-public" else FIXTURES / name
-        words = ("corpus", "fetch", name, "--from", str(whence))
+def learn(variables: Mapping[str, str], verb: list[str]) -> None:
+    """Learn the smallest corpus, or bring home what ``albert up`` would go and fetch."""
+    sheets = ("corpus", "fetch", "service-public", "--from", str(FIXTURES / "service-public/xml"))
+    others = ("corpus", "fetch", "travail-emploi", "--from", str(FIXTURES / "travail-emploi"))
+    learnt = (("corpus", "build"), ("index", "build"))
+    for words in (sheets, *((others,) if verb == ["up"] else learnt)):
         command = [sys.executable, "-m", "albert", *words]
-        subprocess.run(command, env=bare(variables), check=True, capture_output=True, timeout=60)
+        subprocess.run(command, env=bare(variables), check=True, capture_output=True, timeout=120)
 
 
 def test_a_service_answers_to_its_own_key_alone(service: Service, values: dict[str, str]) -> None:

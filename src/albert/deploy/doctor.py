@@ -10,7 +10,7 @@ from albert.deploy.checks.finding import Finding, error
 from albert.deploy.checks.machine import Machine
 from albert.domain.errors import AlbertError
 
-SECONDS = 12.0
+SECONDS = 10.0
 """For each check; they run together."""
 
 Run = Callable[[Machine], Awaitable[list[Finding]]]

@@ -12,7 +12,7 @@ from albert.deploy.checks.machine import Machine
 from albert.domain.errors import DatabaseError
 
 OLDEST = 15
-_SECONDS = 10.0
+_SECONDS = 8.0
 _MAY = "SELECT has_schema_privilege(current_schema(), 'CREATE')"
 
 Connect = Callable[[str], Awaitable["asyncpg.Connection[asyncpg.Record]"]]
@@ -48,8 +48,8 @@ async def check_database(machine: Machine, connect: Connect) -> list[Finding]:
 
 
 async def _judge(connection: asyncpg.Connection[asyncpg.Record]) -> Finding:
-    version = connection.get_server_version()
-    said = f"PostgreSQL {version.major}.{version.minor} répond"
+    version = connection.get_server_version()  # 18.6 is told as major 18, micro 6
+    said = f"PostgreSQL {version.major}.{version.micro} répond"
     if version.major < OLDEST:
         return error(f"{said}, et Albert demande PostgreSQL {OLDEST} ou plus récent.", _UPGRADE)
     try:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import ipaddress
-import socket
-from collections.abc import Collection, Mapping
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from albert.deploy.checks.apart import apart
 from albert.deploy.checks.asking import Asking
-from albert.deploy.plan import LOCAL, Kind, Plan, Service
+from albert.deploy.here import is_here
+from albert.deploy.plan import Kind, Plan, Service
+from albert.deploy.plan import machine as named
 from albert.domain.home import Home
 from albert.routing.table import Replica, RoutingTable
 from albert.settings import Settings, models_folder
+
+_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,35 +57,20 @@ async def services_here(
 
     ``roles`` keeps those of some kinds.
     """
-    hosts = [host] if host else [name for name in plan.hosts if await _is_here(name)]
+    hosts = [named(host)] if host else await _here(plan.hosts)
     return tuple(
         service for name in hosts for service in plan.on(name) if not roles or service.kind in roles
     )
 
 
+async def _here(hosts: Sequence[str]) -> list[str]:
+    here = await asyncio.gather(*(_is_here(host) for host in hosts))
+    return [host for host, ours in zip(hosts, here, strict=True) if ours]
+
+
 async def _is_here(host: str) -> bool:
-    if host in (LOCAL, socket.gethostname()):
-        return True
-    return await apart(lambda: _is_ours(host))
-
-
-def _is_ours(host: str) -> bool:
-    """Whether a name leads to an address of this machine: only then can it be listened on."""
-    if host == socket.getfqdn():
-        return True
     try:
-        found = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)
-    except OSError:
+        async with asyncio.timeout(_SECONDS):
+            return await apart(lambda: is_here(host))
+    except TimeoutError:  # a name that no server tells is another check's matter
         return False
-    return any(_bindable(family, str(place[0])) for family, _, _, _, place in found)
-
-
-def _bindable(family: socket.AddressFamily, address: str) -> bool:
-    if ipaddress.ip_address(address.partition("%")[0]).is_unspecified:
-        return False
-    with socket.socket(family, socket.SOCK_STREAM) as asked:
-        try:
-            asked.bind((address, 0))
-        except OSError:
-            return False
-    return True

@@ -45,10 +45,11 @@ async def check_reach(machine: Machine) -> list[Finding]:
     replicas = [_replica(machine, question) for question in questions(machine)]
     others = [_other(machine, *one) for one in _others(machine)]
     found = await asyncio.gather(*replicas, *others)
-    return [*_without_key(machine), *found] or [ok("La table ne nomme aucune autre machine.")]
+    return [*_keys(machine), *found] or [ok("La table ne nomme aucune autre machine.")]
 
 
-def _without_key(machine: Machine) -> Iterator[Finding]:
+def _keys(machine: Machine) -> Iterator[Finding]:
+    """Yield the keys that the table wants and nobody gave, and those that it does not name."""
     for model in machine.table:
         for replica in model.replicas:
             if replica.key_variable and not machine.key_of(replica):
@@ -57,6 +58,16 @@ def _without_key(machine: Machine) -> Iterator[Finding]:
                     f"« {model.name} ».",
                     "Donnez-la dans le fichier de variables.",
                 )
+    for service in machine.plan.services:
+        variable = _OWN.get(service.kind, "")
+        if service.replica and not service.replica.key_variable and machine.values.get(variable):
+            yield error(
+                f"« {service.name} » demandera la clé de {variable}, que l'API ne lui donnera pas.",
+                f'Ajoutez "key_variable": "{variable}" à sa réplique, dans la table de routage.',
+            )
+
+
+_OWN = {"llm": "LLM_API_KEY", "embeddings": "EMBEDDINGS_API_KEY"}
 
 
 async def _replica(machine: Machine, question: Question) -> Finding:

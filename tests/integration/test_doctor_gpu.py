@@ -1,0 +1,142 @@
+"""Graphics cards, by a program named nvidia-smi that says what NVIDIA's says: no card is here.
+
+Its lines were written by hand after its manual: one a card, values between commas, mebibytes.
+"""
+
+import json
+import struct
+from pathlib import Path
+
+import pytest
+from examined import found, levels
+
+from albert.deploy.checks.finding import Finding
+from albert.deploy.checks.gpu import check_gpu, oversubscribed
+from albert.routing.table import Engine, RoutedModel
+
+H100 = "0, NVIDIA H100 PCIe, 81559, 81004"
+
+
+@pytest.fixture
+def smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The program, first on the path; a test writes what it does."""
+    program = tmp_path / "bin" / "nvidia-smi"
+    program.parent.mkdir()
+    monkeypatch.setenv("PATH", str(program.parent), prepend=":")
+    says(program, H100)
+    return program
+
+
+def says(program: Path, *lines: str, status: int = 0) -> None:
+    text = "\n".join(lines)
+    program.write_text(f"#!/bin/sh\ncat <<'END'\n{text}\nEND\nexit {status}\n")
+    program.chmod(0o755)
+
+
+def weights(folder: Path, octets: int) -> Path:
+    """A model of one tensor, whose bytes are a hole in the file."""
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    told = {"w": {"dtype": "U8", "shape": [octets], "data_offsets": [0, octets]}}
+    header = json.dumps(told).encode()
+    with (folder / "model.safetensors").open("wb") as file:
+        file.write(struct.pack("<Q", len(header)) + header)
+        file.truncate(8 + len(header) + octets)
+    return folder
+
+
+def model(folder: Path, octets: int, name: str = "m", engine: Engine = Engine()) -> RoutedModel:
+    return RoutedModel(name=name, file=str(weights(folder / name, octets)), engine=engine)
+
+
+def look(home: Path, *models: RoutedModel) -> list[Finding]:
+    return found(check_gpu, {"ALBERT_HOME": str(home)}, *models)
+
+
+def test_nvidia_smi_as_we_wrote_it_a_model_fits(smi: Path, tmp_path: Path) -> None:
+    told = look(tmp_path, model(tmp_path, 14 * 10**9))
+    assert levels(told) == ["ok", "ok"]
+    assert told[0].said == "Carte 0 : NVIDIA H100 PCIe, 85,5 Go, dont 84,9 Go libres."
+    assert "il y tient" in told[1].said
+
+
+@pytest.mark.parametrize(
+    ("octets", "engine", "level", "said"),
+    [
+        (90 * 10**9, {}, "error", "il n'y tient pas"),
+        (75 * 10**9, {}, "warning", "il reste trop peu"),
+        (30 * 10**9, {"gpu_memory_share": 0.3}, "error", "dans une part de 25,7 Go (0.3)"),
+        (1, {"tensor_parallel_size": 2}, "error", "veut 2 cartes graphiques, et il y en a 1"),
+        (90 * 10**9, {"flags": ("--quantization=fp8",)}, "ok", "quantifié au chargement"),
+    ],
+)
+def test_nvidia_smi_as_we_wrote_it_a_model_is_measured(
+    octets: int, engine: dict[str, object], level: str, said: str, smi: Path, tmp_path: Path
+) -> None:
+    *_, finding = look(tmp_path, model(tmp_path, octets, engine=Engine.model_validate(engine)))
+    assert finding.level == level
+    assert said in finding.said
+
+
+def test_nvidia_smi_as_we_wrote_it_two_cards_share_a_model(smi: Path, tmp_path: Path) -> None:
+    says(smi, H100, "1, NVIDIA H100 PCIe, 81559, 81004")
+    told = look(tmp_path, model(tmp_path, 120 * 10**9, engine=Engine(tensor_parallel_size=2)))
+    assert levels(told) == ["ok", "ok", "ok"]
+    assert "60,0 Go de poids par carte" in told[-1].said
+
+
+def test_nvidia_smi_as_we_wrote_it_shares_beyond_the_card_are_an_error(
+    smi: Path, tmp_path: Path
+) -> None:
+    engine = Engine(gpu_memory_share=0.6)
+    two = [model(tmp_path, 10**9, name, engine) for name in ("a", "b")]
+    moved = two[1].model_copy(
+        update={"replicas": (two[1].replicas[0].model_copy(update={"port": 8001}),)}
+    )
+    errors = [one for one in look(tmp_path, two[0], moved) if one.level == "error"]
+    assert [one.said for one in errors] == [
+        "Les parts de la mémoire de la carte font 1.2, plus que 1 (« a » 0.6, « b » 0.6)."
+    ]
+
+
+def test_shares_that_make_the_whole_card_are_well() -> None:
+    shares = [RoutedModel(name=n, engine=Engine(gpu_memory_share=0.1)) for n in "abcdefghij"]
+    assert oversubscribed(shares) == ""
+    assert oversubscribed([*shares, RoutedModel(name="k", driver="llama.cpp")]) == ""
+
+
+def test_nvidia_smi_as_we_wrote_it_memory_that_is_not_told_is_unknown(
+    smi: Path, tmp_path: Path
+) -> None:
+    says(smi, "0, GRID V100DX-32Q, [N/A], [N/A]")
+    assert "taille inconnue" in look(tmp_path, model(tmp_path, 1))[-1].said
+
+
+def test_nvidia_smi_as_we_wrote_it_a_driver_that_fails_is_an_error(
+    smi: Path, tmp_path: Path
+) -> None:
+    says(
+        smi,
+        "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.",
+        status=9,
+    )
+    (finding,) = look(tmp_path, model(tmp_path, 1))
+    assert finding.level == "error"
+    assert "couldn't communicate with the NVIDIA driver" in finding.said
+
+
+def test_without_nvidia_smi_vllm_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (finding,) = look(tmp_path, model(tmp_path, 1))
+    assert finding.level == "error"
+    assert "nvidia-smi" in finding.said
+    assert "« m »" in finding.said
+
+
+def test_llama_cpp_needs_no_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert levels(look(tmp_path, RoutedModel(name="m", driver="llama.cpp", file="m.gguf"))) == [
+        "ok"
+    ]
