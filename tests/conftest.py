@@ -45,6 +45,13 @@ def database_uri(postgres: str) -> Iterator[str]:
         yield uri
 
 
+@pytest.fixture
+def bare_database_uri(postgres: str) -> Iterator[str]:
+    """A database of the test's own, where there is nothing yet."""
+    with _database(postgres, "template0") as uri:
+        yield uri
+
+
 @pytest.fixture(scope="module")
 def module_database_uri(postgres: str) -> Iterator[str]:
     """A database for all the tests of a module."""
@@ -53,9 +60,9 @@ def module_database_uri(postgres: str) -> Iterator[str]:
 
 
 @contextmanager
-def _database(postgres: str) -> Iterator[str]:
+def _database(postgres: str, template: str = TEMPLATE) -> Iterator[str]:
     name = f"test_{uuid4().hex[:12]}"
-    asyncio.run(_run(postgres, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}"))
+    asyncio.run(_run(postgres, f"CREATE DATABASE {name} TEMPLATE {template}"))
     yield postgres.replace("/postgres?", f"/{name}?")
     asyncio.run(_run(postgres, f"DROP DATABASE {name} WITH (FORCE)"))
 
