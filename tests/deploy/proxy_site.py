@@ -30,6 +30,11 @@ def install_site(machine: PrivateMachine) -> None:
     machine.wait_for(80)
 
 
+def publish_below(machine: PrivateMachine) -> None:
+    """Take the comments off the lines that publish under /albert."""
+    machine.shell(rf"sed -i -E '/# location .albert/,/# \}}/ s/# //' {SITE} && nginx -s reload")
+
+
 def start_upstream(
     machine: PrivateMachine, name: str, port: int, control: int
 ) -> subprocess.Popen[bytes]:
