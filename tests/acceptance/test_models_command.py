@@ -40,6 +40,13 @@ def test_a_right_table_is_shown_a_model_a_line(tmp_path: Path) -> None:
     ]
 
 
+def test_the_example_of_the_guide_is_a_right_table(tmp_path: Path) -> None:
+    example = Path(__file__).parents[2] / "contrib" / "llm_routing_table.json"
+    done = models(tmp_path / "home", "check", str(example))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) == 3
+
+
 def test_a_wrong_table_is_told_line_by_line_without_a_traceback(tmp_path: Path) -> None:
     table = tmp_path / "table.json"
     table.write_text(RIGHT.replace('"file"', '"fiel"'), "utf-8")

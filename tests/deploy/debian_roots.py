@@ -40,15 +40,19 @@ class DebianRoot:
         self, words: Sequence[str], *, given: Mapping[str, str] | None = None, entry: str = ""
     ) -> subprocess.CompletedProcess[str]:
         """Run a command with ``entry`` as its input; its code is for the caller to judge."""
-        isolated = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
         return subprocess.run(
-            [*isolated, "sh", "-c", INSIDE, str(self.path), *words],
+            self.words(words),
             env={**environment(), **(given or {})},
             input=entry,
             capture_output=True,
             text=True,
             check=False,
         )
+
+    def words(self, words: Sequence[str]) -> list[str]:
+        """The command as it is to be started from here, for one that is watched or killed."""
+        isolated = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
+        return [*isolated, "sh", "-c", INSIDE, str(self.path), *words]
 
     def said(self, *words: str) -> str:
         """What a command that must succeed prints."""

@@ -1,0 +1,614 @@
+#!/usr/bin/env bash
+# Prépare une machine neuve pour Albert : la commande du guide de déploiement.
+# Ce fichier se copie seul : il ne lit rien d'autre du dépôt.
+# shellcheck disable=SC2015,SC2016,SC1112 # « A && B || refus » est voulu ; les formats sont d'apt ; ’ est du français
+[ -n "${BASH_VERSION:-}" ] || {
+    echo 'Erreur : lancez ce script par « bash ./init_vm.sh ».' >&2
+    exit 1
+}
+set -euo pipefail
+export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+
+# Les clefs qui signent les dépôts de Docker et de NVIDIA : une autre est refusée.
+readonly DOCKER_FINGERPRINT=9DC858229FC7DD38854AE2D88D81803C0EBFCD88
+readonly NVIDIA_FINGERPRINT=C95B321B61E88C1809C4F759DDCAE044F796ECB0
+readonly DOCKER_PACKAGES=(docker-ce docker-ce-cli containerd.io docker-buildx-plugin docker-compose-plugin)
+readonly BASE_PACKAGES=(ca-certificates curl git gpg jq make openssh-server)
+readonly UBUNTU_DRIVERS=(nvidia-driver-580-server nvidia-driver-535-server)
+readonly OLDEST_DRIVER=535
+readonly ACCOUNT=gitlab
+readonly LOG=/var/log/albert-init-vm.log
+readonly SOURCES=/etc/apt/sources.list.d KEYRINGS=/etc/apt/keyrings
+readonly DAEMON=/etc/docker/daemon.json
+readonly UPGRADES=/etc/apt/apt.conf.d/52albert-upgrades
+readonly SSHD=/etc/ssh/sshd_config.d/10-albert-gitlab.conf
+readonly SUDOERS=/etc/sudoers.d/albert-gitlab
+
+usage() {
+    cat <<'FIN'
+Usage : bash ./init_vm.sh [options]
+
+Prépare cette machine pour Albert : Ubuntu 22.04 ou 24.04, Debian 12 ; à lancer par root.
+Relancé, il ne fait que ce qui manque.
+
+  --dry-run            dit ce qui serait fait, et ne change rien
+  --without-gpu        ni pilote NVIDIA, ni nvidia-container-toolkit
+  --without-docker     pas de Docker (installation locale)
+  --with-npm           aussi nodejs et npm, pour les fiches qui viennent du registre npm
+  --with-sudo          l'utilisateur gitlab peut employer sudo, avec son mot de passe
+  --with-password-ssh  l'utilisateur gitlab peut ouvrir une session SSH par mot de passe
+  --gpu-driver PAQUET  sur Ubuntu, ce pilote-là (nvidia-driver-580-server-open, par exemple)
+  -h, --help           cette aide
+
+Variables à exporter d'abord :
+  GITLAB_PASSWORD        mot de passe de l'utilisateur gitlab, 12 caractères au moins
+  GITLAB_SSH_PUBLIC_KEY  clef publique qui lui ouvre une session : « ssh-ed25519 AAAA… nom »
+FIN
+}
+
+fail() {
+    printf 'Erreur : %s\n' "$1" >&2
+    exit 1
+}
+
+# --- ce qui est demandé -----------------------------------------------------------------------
+
+dry=no gpu=yes docker=yes npm=no sudo=no passwords=no driver=''
+password='' key_type='' key_body='' key_name=''
+
+read_options() {
+    while (($#)); do
+        case "$1" in
+            --dry-run) dry=yes ;;
+            --without-gpu) gpu=no ;;
+            --without-docker) docker=no ;;
+            --with-npm) npm=yes ;;
+            --with-sudo) sudo=yes ;;
+            --with-password-ssh) passwords=yes ;;
+            --gpu-driver)
+                [[ ${2:-} =~ ^nvidia-(driver|headless)-[0-9]+[a-z-]*$ ]] ||
+                    fail '--gpu-driver veut un paquet d’Ubuntu, par exemple nvidia-driver-580-server.'
+                driver=$2
+                shift
+                ;;
+            -h | --help)
+                usage
+                exit 0
+                ;;
+            *) fail "l’option « $1 » n’existe pas : voyez « bash ./init_vm.sh --help »." ;;
+        esac
+        shift
+    done
+    [[ -z $driver || $gpu == yes ]] || fail '--gpu-driver et --without-gpu se contredisent.'
+}
+
+read_system() {
+    local ID='' VERSION_ID='' VERSION_CODENAME='' PRETTY_NAME=''
+    # shellcheck source=/dev/null
+    [[ ! -r /etc/os-release ]] || . /etc/os-release
+    case "$ID $VERSION_ID" in
+        'ubuntu 22.04' | 'ubuntu 24.04' | 'debian 12') ;;
+        *)
+            fail "ce système (${PRETTY_NAME:-inconnu}) n’est pas pris en charge : il faut Ubuntu 22.04 ou 24.04, ou Debian 12."
+            ;;
+    esac
+    system=$ID release=$VERSION_ID codename=$VERSION_CODENAME
+    architecture=$(dpkg --print-architecture)
+    [[ $architecture == amd64 ]] ||
+        fail "cette machine est de type $architecture : Albert demande un processeur x86-64 (amd64)."
+    [[ -z $driver || $system == ubuntu ]] ||
+        fail '--gpu-driver n’a de sens que sur Ubuntu : Debian 12 n’a qu’un pilote, nvidia-driver.'
+    ((EUID == 0)) ||
+        fail "il faut être root : « sudo --preserve-env=GITLAB_PASSWORD,GITLAB_SSH_PUBLIC_KEY bash ./init_vm.sh »."
+}
+
+# Le mot de passe quitte l'environnement : aucun des programmes lancés ensuite ne le reçoit.
+read_account() {
+    local name
+    for name in GITLAB_PASSWORD GITLAB_SSH_PUBLIC_KEY; do
+        [[ -n ${!name:-} ]] || fail "la variable $name manque : exportez-la, puis relancez."
+    done
+    password=$GITLAB_PASSWORD
+    unset GITLAB_PASSWORD
+    ((${#password} >= 12)) || fail 'GITLAB_PASSWORD est trop court : il faut 12 caractères au moins.'
+    [[ $password != *[[:cntrl:]]* ]] ||
+        fail 'GITLAB_PASSWORD contient un retour à la ligne ou un caractère de contrôle : retirez-le.'
+    [[ ${password,,} != *gitlab* ]] && different_enough "$password" ||
+        fail 'GITLAB_PASSWORD se devine : il faut 6 caractères différents au moins, et pas « gitlab ».'
+    read_key "$GITLAB_SSH_PUBLIC_KEY"
+}
+
+different_enough() { (($(printf '%s' "$1" | grep -o . | sort -u | wc -l) >= 6)); }
+
+read_key() {
+    local key=$1 body size
+    [[ $key != *'PRIVATE KEY'* ]] ||
+        fail 'GITLAB_SSH_PUBLIC_KEY contient une clef privée : donnez la clef publique (le fichier .pub), et changez cette clef.'
+    # un retour à la ligne final vient de $(cat clef.pub) sur d'autres systèmes
+    key=${key%$'\n'}
+    key=${key%$'\r'}
+    [[ $key != *[[:cntrl:]]* && $key =~ ^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com)\ +([A-Za-z0-9+/]+={0,2})(\ .*)?$ ]] ||
+        fail 'GITLAB_SSH_PUBLIC_KEY n’est pas une clef publique, sur une ligne : « ssh-ed25519 AAAA… nom » (le fichier .pub).'
+    key_type=${BASH_REMATCH[1]} key_body=${BASH_REMATCH[4]} key_name=${BASH_REMATCH[5]:-}
+    body=$(base64 -d <<<"$key_body" 2>/dev/null | tr '\0' . | head -c $((4 + ${#key_type}))) || body=''
+    size=$(base64 -d <<<"$key_body" 2>/dev/null | wc -c) || size=0
+    [[ ${body:4} == "$key_type" ]] && ((size >= 50)) ||
+        fail 'GITLAB_SSH_PUBLIC_KEY est abîmée ou coupée : recopiez le fichier .pub en entier.'
+    [[ $key_type != ssh-rsa ]] || ((size >= 277)) ||
+        fail 'GITLAB_SSH_PUBLIC_KEY est une clef RSA trop courte : il faut 2048 bits au moins, ou « ssh-keygen -t ed25519 ».'
+}
+
+# Ce qui ferait échouer à mi-chemin, ou toucher à ce que l'on n'a pas installé.
+read_obstacles() {
+    local package found=()
+    [[ $docker == yes ]] || return 0
+    for package in docker.io docker-compose containerd runc podman-docker; do
+        ! installed "$package" || found+=("$package")
+    done
+    ((${#found[@]} == 0)) ||
+        fail "Docker est déjà là, d’un autre dépôt : retirez-le par « apt-get remove ${found[*]} » (images et volumes restent), puis relancez."
+    [[ ! -s $DAEMON ]] || ! command -v jq >/dev/null || jq -e 'type == "object"' "$DAEMON" >/dev/null 2>&1 ||
+        fail "$DAEMON n’est pas un objet JSON : corrigez-le, puis relancez."
+}
+
+# --- les étapes -------------------------------------------------------------------------------
+
+changed=0
+
+# step PHRASE CHECK APPLY : une étape que CHECK dit faite est passée ; sinon APPLY, puis CHECK encore.
+step() {
+    ! "$2" || return 0
+    changed=$((changed + 1))
+    printf -- '- %s\n' "$1"
+    [[ $dry == no ]] || return 0
+    "$3"
+    "$2" || fail "cette étape n’a pas abouti ; le détail est dans $LOG. Corrigez, puis relancez : ce qui est fait ne sera pas refait."
+}
+
+# Le détail va au journal ; en cas d'échec, sa fin est montrée.
+quietly() {
+    printf '\n## %s\n' "$*" >>"$LOG"
+    "$@" >>"$LOG" 2>&1 </dev/null || {
+        tail -n 15 "$LOG" >&2
+        fail "« $1 ${2:-} » a échoué : voyez ci-dessus et $LOG, puis relancez."
+    }
+}
+
+installed() {
+    local package
+    for package in "$@"; do
+        [[ $(dpkg-query -W -f='${db:Status-Abbrev}' "$package" 2>/dev/null) == 'ii '* ]] || return 1
+    done
+}
+
+fresh=no
+
+refresh() {
+    # une installation interrompue se finit d'abord
+    quietly dpkg --configure -a
+    quietly apt-get -o DPkg::Lock::Timeout=600 -o Acquire::Retries=3 -q update
+    fresh=yes
+}
+
+# --no-install-recommends : un serveur n'a pas besoin de ce qui va avec un bureau.
+install_packages() {
+    [[ $fresh == yes ]] || refresh
+    quietly apt-get -o DPkg::Lock::Timeout=600 -o Acquire::Retries=3 -o Dpkg::Options::=--force-confold \
+        -q -y --no-install-recommends install "$@"
+}
+
+# write FICHIER DROITS : y met ce qui vient de l'entrée, d'un coup.
+write() {
+    local part
+    install -d "$(dirname "$1")"
+    part=$(mktemp "$1.XXXXXX")
+    cat >"$part"
+    chmod "$2" "$part"
+    mv "$part" "$1"
+}
+
+holds() { [[ -f $1 && $(<"$1") == "$2" ]]; }
+
+running() { [[ -d /run/systemd/system ]]; }
+
+base_check() { installed "${BASE_PACKAGES[@]}"; }
+base_apply() { install_packages "${BASE_PACKAGES[@]}"; }
+
+npm_check() { installed nodejs npm; }
+npm_apply() { install_packages nodejs npm; }
+
+# --- Python -----------------------------------------------------------------------------------
+
+# Ubuntu 22.04 n'a que Python 3.10 ; son dépôt « universe » a 3.11.
+python_packages() {
+    case "$system $release" in
+        'ubuntu 22.04') echo 'python3.11 python3.11-venv' ;;
+        *) echo 'python3 python3-venv' ;;
+    esac
+}
+
+python_check() {
+    local python
+    for python in python3 python3.13 python3.12 python3.11; do
+        ! "$python" -B -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
+            return 0
+    done
+    return 1
+}
+
+python_apply() {
+    local packages
+    read -ra packages < <(python_packages)
+    install_packages "${packages[@]}"
+}
+
+# --- dépôts signés ----------------------------------------------------------------------------
+
+# La clef d'un fichier, si elle y est seule : apt croirait toutes celles qu'il y trouve.
+only_key() {
+    [[ $(grep -c '^-----BEGIN' "$1" 2>/dev/null) == 1 ]] || return 0
+    gpg --batch --show-keys --with-colons "$1" 2>/dev/null |
+        awk -F: '$1 == "pub" { keys++; wanted = 1 } $1 == "fpr" && wanted { key = $10; wanted = 0 }
+                 END { if (keys == 1) print key }'
+}
+
+# Un dépôt que l'administrateur a déjà déclaré ailleurs reste le sien.
+declared() {
+    local files
+    files=$(grep -lsE "^[^#]*$1" /etc/apt/sources.list "$SOURCES"/*.list "$SOURCES"/*.sources) || true
+    [[ -n $files && $files != "$2" ]]
+}
+
+# repository NOM ADRESSE-DE-LA-CLEF EMPREINTE : la clef, puis la source lue sur l'entrée.
+repository() {
+    local part key
+    part=$(mktemp)
+    # shellcheck disable=SC2064
+    trap "rm -f '$part'" EXIT
+    quietly curl --proto '=https' --tlsv1.2 --retry 3 -fsSL -o "$part" "$2"
+    key=$(only_key "$part")
+    [[ $key == "$3" ]] ||
+        fail "la clef reçue de $2 n’est pas celle que l’on attend (${key:-aucune}, au lieu de $3) : rien n’en est gardé. Un mandataire remplace-t-il ce qu’il transmet ?"
+    write "$KEYRINGS/$1.asc" 0644 <"$part"
+    write "$SOURCES/$1.sources" 0644
+}
+
+docker_source() {
+    printf '%s\n' 'Types: deb' "URIs: https://download.docker.com/linux/$system" "Suites: $codename" \
+        'Components: stable' "Architectures: $architecture" "Signed-By: $KEYRINGS/docker.asc"
+}
+
+docker_source_check() {
+    declared 'download\.docker\.com' "$SOURCES/docker.sources" || {
+        holds "$SOURCES/docker.sources" "$(docker_source)" &&
+            [[ $(only_key "$KEYRINGS/docker.asc") == "$DOCKER_FINGERPRINT" ]]
+    }
+}
+
+docker_source_apply() {
+    docker_source |
+        repository docker "https://download.docker.com/linux/$system/gpg" "$DOCKER_FINGERPRINT"
+    fresh=no
+}
+
+toolkit_source() {
+    printf '%s\n' 'Types: deb' \
+        "URIs: https://nvidia.github.io/libnvidia-container/stable/deb/$architecture" 'Suites: /' \
+        "Signed-By: $KEYRINGS/nvidia-container-toolkit.asc"
+}
+
+toolkit_source_check() {
+    declared 'nvidia\.github\.io/libnvidia-container' "$SOURCES/nvidia-container-toolkit.sources" || {
+        holds "$SOURCES/nvidia-container-toolkit.sources" "$(toolkit_source)" &&
+            [[ $(only_key "$KEYRINGS/nvidia-container-toolkit.asc") == "$NVIDIA_FINGERPRINT" ]]
+    }
+}
+
+toolkit_source_apply() {
+    toolkit_source |
+        repository nvidia-container-toolkit https://nvidia.github.io/libnvidia-container/gpgkey "$NVIDIA_FINGERPRINT"
+    fresh=no
+}
+
+# --- Docker -----------------------------------------------------------------------------------
+
+docker_check() { installed "${DOCKER_PACKAGES[@]}"; }
+docker_apply() { install_packages "${DOCKER_PACKAGES[@]}"; }
+
+# Ce que l'administrateur a réglé l'emporte ; les bornes du journal ne vont qu'à un pilote qui les comprend.
+daemon_wanted() {
+    local present='{}'
+    [[ ! -s $DAEMON ]] || present=$(<"$DAEMON")
+    jq -S '. as $mine
+        | {"live-restore": true, "log-driver": "json-file"} * $mine
+        | if ["json-file", "local"] | index($mine["log-driver"] // "json-file")
+          then .["log-opts"] = {"max-size": "50m", "max-file": "3"} + (.["log-opts"] // {})
+          else . end' <<<"$present"
+}
+
+daemon_check() {
+    command -v jq >/dev/null && [[ -s $DAEMON ]] &&
+        [[ $(jq -S . "$DAEMON" 2>/dev/null) == "$(daemon_wanted 2>/dev/null)" ]]
+}
+
+daemon_apply() {
+    local wanted
+    wanted=$(daemon_wanted) || fail "$DAEMON n’est pas un objet JSON : corrigez-le, puis relancez."
+    write "$DAEMON" 0644 <<<"$wanted"
+}
+
+toolkit_check() { installed nvidia-container-toolkit; }
+toolkit_apply() { install_packages nvidia-container-toolkit; }
+
+runtime_check() { jq -e '.runtimes.nvidia' "$DAEMON" >/dev/null 2>&1; }
+runtime_apply() { quietly nvidia-ctk runtime configure --runtime=docker --config="$DAEMON"; }
+
+# Docker lit sa configuration à son démarrage, dont son fichier .pid garde l'heure.
+restart_check() { ! running || [[ $DAEMON -ot /run/docker.pid ]]; }
+restart_apply() {
+    quietly systemctl enable docker containerd
+    quietly systemctl restart docker
+}
+
+# --- pilote NVIDIA ----------------------------------------------------------------------------
+
+driver_names() {
+    if [[ $system == debian ]]; then
+        echo nvidia-driver
+    else
+        local names=("${UBUNTU_DRIVERS[@]}")
+        [[ -z $driver ]] || names=("$driver")
+        echo "${names[@]}"
+    fi
+}
+
+# Ceux des noyaux que cette machine suit : le module sera reconstruit à chaque mise à jour.
+header_names() {
+    local found
+    found=$(dpkg-query -W -f='${db:Status-Abbrev}${Package}\n' 'linux-image-*' 2>/dev/null |
+        sed -nE '/^ii linux-image-([0-9]|unsigned|extra)/d; /-dbg$/d; s/^ii +linux-image-/linux-headers-/p') || true
+    if [[ -n $found ]]; then
+        xargs <<<"$found"
+    elif [[ $system == debian ]]; then
+        echo "linux-headers-$architecture"
+    else
+        echo linux-headers-generic
+    fi
+}
+
+# Un pilote chargé, ou installé, assez récent : peu importe d'où il vient.
+driver_check() {
+    local versions
+    versions=$(
+        cat /sys/module/nvidia/version 2>/dev/null || true
+        dpkg-query -W -f='${db:Status-Abbrev}${Version}\n' 'nvidia-driver*' 'nvidia-headless*' 'cuda-drivers*' 2>/dev/null |
+            sed -nE 's/^ii +([0-9]+:)?//p' || true
+    )
+    awk -F. -v oldest="$OLDEST_DRIVER" '$1 + 0 >= oldest { found = 1 } END { exit !found }' <<<"$versions"
+}
+
+driver_apply() {
+    local headers names name
+    [[ $fresh == yes ]] || refresh
+    read -ra headers < <(header_names)
+    read -ra names < <(driver_names)
+    for name in "${names[@]}"; do
+        [[ -z $(apt-cache madison "$name" 2>/dev/null) ]] || {
+            install_packages "${headers[@]}" "$name"
+            return
+        }
+    done
+    fail "apt ne connaît pas ${names[*]} : activez le dépôt « restricted » d’Ubuntu, puis relancez."
+}
+
+non_free_components() {
+    apt-get indextargets --format '$(COMPONENT)' 'Created-By: Packages' 'Origin: Debian' 2>/dev/null | sort -u
+}
+
+non_free_check() { grep -qx non-free < <(non_free_components); }
+
+# Debian range le pilote hors de « main » : les miroirs sont ceux que la machine a déjà.
+non_free_apply() {
+    local wanted
+    refresh
+    ! non_free_check || return 0
+    wanted=$(printf '%s\n' contrib non-free non-free-firmware | grep -vxFf <(non_free_components) | xargs)
+    apt-get indextargets --format '$(REPO_URI) $(RELEASE)' \
+        'Created-By: Packages' 'Origin: Debian' 'Component: main' |
+        awk -v components="$wanted" '{
+            printf "Types: deb\nURIs: %s\nSuites: %s\nComponents: %s\n", $1, $2, components
+            printf "Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n\n" }' |
+        write "$SOURCES/albert-non-free.sources" 0644
+    refresh
+}
+
+# --- mises à jour de sécurité -----------------------------------------------------------------
+
+# Un pilote mis à jour en marche ne répond plus jusqu'au redémarrage : il attend que l'on soit là.
+upgrades() {
+    printf '%s\n' '// Écrit par init_vm.sh.' 'APT::Periodic::Update-Package-Lists "1";' \
+        'APT::Periodic::Unattended-Upgrade "1";'
+    [[ $gpu == no ]] ||
+        echo 'Unattended-Upgrade::Package-Blacklist { "^nvidia-"; "^libnvidia-"; "^linux-modules-nvidia-"; };'
+}
+
+upgrades_check() { installed unattended-upgrades && holds "$UPGRADES" "$(upgrades)"; }
+
+upgrades_apply() {
+    installed unattended-upgrades || install_packages unattended-upgrades
+    upgrades | write "$UPGRADES" 0644
+}
+
+# --- l'utilisateur gitlab ---------------------------------------------------------------------
+
+sshd_rules() {
+    printf '%s\n' '# Écrit par init_vm.sh.' "Match User $ACCOUNT"
+    if [[ $passwords == yes ]]; then
+        printf '    %s\n' 'PasswordAuthentication yes' 'AuthenticationMethods any'
+    else
+        printf '    %s\n' 'PasswordAuthentication no' 'KbdInteractiveAuthentication no' 'AuthenticationMethods publickey'
+    fi
+    printf '    %s\n' 'DisableForwarding yes' 'PermitUserRC no'
+    echo 'Match all'
+}
+
+sshd_check() { holds "$SSHD" "$(sshd_rules)"; }
+
+# sshd dit lui-même ce qu'il en fera : une règle qu'il ne lirait pas ne protège de rien.
+sshd_apply() {
+    local expected=no said
+    [[ $passwords == no ]] || expected=yes
+    install -d -m 0755 /run/sshd
+    sshd_rules | write "$SSHD" 0644
+    said=$(sshd -T -C "user=$ACCOUNT,host=localhost,addr=127.0.0.1" 2>>"$LOG") || said=''
+    [[ $'\n'$said$'\n' == *$'\n'"passwordauthentication $expected"$'\n'* && $said == *'disableforwarding yes'* ]] || {
+        rm -f "$SSHD"
+        fail "sshd n’applique pas $SSHD : mettez « Include /etc/ssh/sshd_config.d/*.conf » en tête de /etc/ssh/sshd_config, puis relancez."
+    }
+    ! running || quietly systemctl try-reload-or-restart ssh
+}
+
+account_check() { getent passwd "$ACCOUNT" >/dev/null; }
+account_apply() { quietly useradd --create-home --user-group --shell /bin/bash "$ACCOUNT"; }
+
+# Le mot de passe ne passe que par une entrée : ni argument, ni fichier, ni journal.
+password_check() {
+    local hash
+    hash=$(getent shadow "$ACCOUNT" | cut -d: -f2) || return 1
+    [[ $hash == \$* ]] || return 1
+    printf '%s\n%s' "$hash" "$password" |
+        perl -e 'chomp($h = <STDIN>); local $/; $p = <STDIN>; exit((crypt($p, $h) // "") ne $h)'
+}
+
+password_apply() { printf '%s:%s\n' "$ACCOUNT" "$password" | chpasswd 2>>"$LOG"; }
+
+# Au nom de l'utilisateur : dans son dossier, root ne suit aucun lien qu'il y aurait mis.
+as_account() { runuser -u "$ACCOUNT" -- bash -c "cd ~$ACCOUNT && $1" 2>>"${noise:-$LOG}"; }
+
+key_check() {
+    account_check && printf '%s %s' "$key_type" "$key_body" | noise=/dev/null as_account '
+        read -r -d "" key
+        [[ $(stat -c %a .ssh) == 700 && $(stat -c %a .ssh/authorized_keys) == 600 ]] &&
+            grep -v "^#" .ssh/authorized_keys | grep -qF -- "$key"'
+}
+
+key_apply() {
+    printf '%s %s%s\n' "$key_type" "$key_body" "$key_name" | as_account '
+        set -e
+        umask 077
+        mkdir -p .ssh
+        chmod 700 .ssh
+        IFS= read -r line
+        read -r type body _ <<<"$line"
+        part=$(mktemp .ssh/authorized_keys.XXXXXX)
+        [[ ! -f .ssh/authorized_keys ]] || sed -e "\$a\\" .ssh/authorized_keys >"$part"
+        grep -v "^#" "$part" | grep -qF -- "$type $body" || printf "%s\n" "$line" >>"$part"
+        mv "$part" .ssh/authorized_keys'
+}
+
+groups_hold() { [[ " $(id -nG "$ACCOUNT" 2>/dev/null) " == *" $1 "* ]]; }
+
+docker_group_check() { groups_hold docker; }
+docker_group_apply() { quietly usermod --append --groups docker "$ACCOUNT"; }
+
+sudo_rule() { echo "$ACCOUNT ALL=(ALL:ALL) ALL"; }
+
+sudo_check() { installed sudo && holds "$SUDOERS" "$(sudo_rule)"; }
+
+sudo_apply() {
+    installed sudo || install_packages sudo
+    quietly visudo -cf <(sudo_rule)
+    sudo_rule | write "$SUDOERS" 0440
+}
+
+no_sudo_check() { [[ ! -e $SUDOERS ]] && ! groups_hold sudo && ! groups_hold admin; }
+
+no_sudo_apply() {
+    local group
+    rm -f "$SUDOERS"
+    for group in sudo admin; do
+        ! groups_hold "$group" || quietly gpasswd --delete "$ACCOUNT" "$group"
+    done
+}
+
+# --- le tout ----------------------------------------------------------------------------------
+
+steps() {
+    step "installer ${BASE_PACKAGES[*]}" base_check base_apply
+    step "installer Python ($(python_packages))" python_check python_apply
+    [[ $npm == no ]] || step 'installer nodejs et npm' npm_check npm_apply
+    steps_security
+    [[ $docker == no ]] || steps_docker
+    [[ $gpu == no ]] || steps_gpu
+    [[ $docker == no ]] || step 'démarrer Docker avec cette configuration' restart_check restart_apply
+}
+
+steps_security() {
+    local way='clef seulement'
+    [[ $passwords == no ]] || way='clef ou mot de passe'
+    step 'activer les mises à jour de sécurité (unattended-upgrades)' upgrades_check upgrades_apply
+    # avant l'utilisateur : son mot de passe n'ouvre jamais SSH, pas même un instant
+    step "limiter les sessions SSH de $ACCOUNT ($way, sans redirection) : $SSHD" sshd_check sshd_apply
+    step "créer l’utilisateur $ACCOUNT" account_check account_apply
+    step "donner son mot de passe à $ACCOUNT" password_check password_apply
+    step "autoriser la clef publique ($key_type) de $ACCOUNT" key_check key_apply
+    if [[ $sudo == yes ]]; then
+        step "permettre sudo à $ACCOUNT, avec son mot de passe : $SUDOERS" sudo_check sudo_apply
+    else
+        step "retirer sudo à $ACCOUNT" no_sudo_check no_sudo_apply
+    fi
+}
+
+steps_docker() {
+    step "déclarer le dépôt de Docker pour $system $codename (clef $DOCKER_FINGERPRINT)" \
+        docker_source_check docker_source_apply
+    step "installer ${DOCKER_PACKAGES[*]}" docker_check docker_apply
+    step "borner les journaux des conteneurs, et les garder en marche quand Docker redémarre : $DAEMON" \
+        daemon_check daemon_apply
+    step "mettre $ACCOUNT dans le groupe docker" docker_group_check docker_group_apply
+}
+
+steps_gpu() {
+    local names
+    read -ra names < <(driver_names)
+    [[ $system == ubuntu ]] ||
+        step 'ajouter contrib, non-free et non-free-firmware aux dépôts de Debian' non_free_check non_free_apply
+    step "installer le pilote NVIDIA (${names[0]}${names[1]:+, à défaut ${names[1]}} ; $(header_names))" \
+        driver_check driver_apply
+    [[ $docker == yes ]] || return 0
+    step "déclarer le dépôt de nvidia-container-toolkit (clef $NVIDIA_FINGERPRINT)" \
+        toolkit_source_check toolkit_source_apply
+    step 'installer nvidia-container-toolkit' toolkit_check toolkit_apply
+    step "faire connaître les cartes NVIDIA à Docker : $DAEMON" runtime_check runtime_apply
+}
+
+advice() {
+    [[ $gpu == no || -e /sys/module/nvidia ]] ||
+        echo 'Redémarrez la machine : le pilote NVIDIA sera chargé (« nvidia-smi » le dira).'
+    ! command -v ufw >/dev/null || ! ufw status 2>/dev/null | grep -q inactive ||
+        echo "Le pare-feu ufw est arrêté : voyez « Reverse proxy » dans le guide."
+}
+
+main() {
+    read_options "$@"
+    read_system
+    read_account
+    read_obstacles
+    [[ $dry == yes ]] || {
+        umask 022
+        [[ -e $LOG ]] || install -m 0640 /dev/null "$LOG"
+    }
+    [[ $dry == no ]] || echo 'Ce qui serait fait :'
+    steps
+    if ((changed == 0)); then
+        echo 'Rien à faire : cette machine est prête.'
+    elif [[ $dry == yes ]]; then
+        echo 'Rien n’a été changé.'
+    else
+        echo 'La machine est prête.'
+        advice
+    fi
+}
+
+[[ ${BASH_SOURCE[0]} != "$0" ]] || main "$@"
