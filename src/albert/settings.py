@@ -64,6 +64,9 @@ class Settings(BaseModel):
     llm_api_key: SecretStr = Field(
         SecretStr(""), validation_alias="LLM_API_KEY", description="Clé du service d'un modèle"
     )
+    vllm_python: str = Field(
+        "", description="Python où vLLM est installé, là où la table de routage n'en dit pas"
+    )
     hf_endpoint: str = Field(
         "https://huggingface.co",
         pattern=r"^https?://[^/]",

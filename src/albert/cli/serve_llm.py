@@ -14,6 +14,7 @@ import uvloop
 
 from albert.asgi.run import serve
 from albert.bootstrap.albert import Albert
+from albert.bootstrap.table import with_python
 from albert.cli.console import say
 from albert.cli.exposure import check_exposure, check_port, is_loopback
 from albert.cli.readiness import announced
@@ -69,6 +70,7 @@ def llm(
         model = _told(name, hf_repo_id, file, driver, table)
     else:
         model = _found(name, table or Path(one.settings.routing_table))
+    model = with_python(one.settings, model)
     place = _place(model, told=bool(host))
     where = (host or place.host or "127.0.0.1", place.port if port is None else port)
     key = one.settings.llm_api_key.get_secret_value()

@@ -62,7 +62,7 @@ def default(name: str) -> str:
 
 _EVERY_SERVICE = {"home", "log_format", "log_level"}
 _LLM = _EVERY_SERVICE | {
-    *("routing_table", "storage_path", "llm_api_key", "drain_seconds"),
+    *("routing_table", "storage_path", "llm_api_key", "vllm_python", "drain_seconds"),
     *("embedder", "embed_threads"),
 }
 _EMBEDDINGS = _EVERY_SERVICE | {"embeddings_api_key", "embedder", "embed_threads", "drain_seconds"}

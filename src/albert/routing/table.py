@@ -64,7 +64,8 @@ class Engine(_Entry):
     )
     dtype: str = Field(default="auto", pattern=r"^[a-z0-9_]+$", description="Type des poids (vLLM)")
     python: str = Field(
-        default="", description="Python où vLLM est installé ; vide : celui d'Albert"
+        default="",
+        description="Python où vLLM est installé ; vide : ALBERT_VLLM_PYTHON, ou celui d'Albert",
     )
     flags: tuple[str, ...] = Field(
         default=(), description="Options de plus, passées telles quelles"
