@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -34,16 +34,19 @@ def with_keys(table: Iterable[RoutedModel], values: Mapping[str, str]) -> list[R
     return made
 
 
-def seen_from(host: str, plan: Plan, table: Iterable[RoutedModel]) -> dict[str, Any]:
+def seen_from(host: str, plan: Plan, table: Sequence[RoutedModel]) -> dict[str, Any]:
     """Return the table, in which services of ``host`` are reached by their names.
 
     Raises:
         EnvironmentInvalid: a replica has no name that ``host`` could call it by.
     """
-    beside = {id(one.replica): one.name for one in plan.on(host) if one.replica is not None}
+    ours = plan.on(host)
+    beside = {id(one.replica): one.name for one in ours if one.replica is not None}
+    if any(one.kind == "api" for one in ours):
+        _check_called(host, table, beside)
     seen: dict[str, Any] = {}
     for model in table:
-        replicas = tuple(_seen(replica, model, host, beside) for replica in model.replicas)
+        replicas = tuple(_seen(replica, beside) for replica in model.replicas)
         engine = model.engine
         if kind_of(model):
             engine = engine.model_copy(update={"python": ""})  # the image has its own
@@ -87,12 +90,17 @@ def _with_key(replica: Replica, kind: Kind | None) -> Replica:
     return replica.model_copy(update={"key_variable": KEYS[kind]})
 
 
-def _seen(replica: Replica, model: RoutedModel, host: str, beside: Mapping[int, str]) -> Replica:
-    if name := beside.get(id(replica)):
-        return replica.model_copy(update={"host": name})
-    if kind_of(model) and machine(replica.host) == LOCAL:
-        raise EnvironmentInvalid(
-            f"« {model.name} » est servi sur {replica.host or LOCAL}, que {host} ne peut joindre "
-            "sous ce nom : donnez dans la table de routage le nom ou l'adresse de sa machine."
-        )
-    return replica
+def _seen(replica: Replica, beside: Mapping[int, str]) -> Replica:
+    name = beside.get(id(replica))
+    return replica.model_copy(update={"host": name}) if name else replica
+
+
+def _check_called(host: str, table: Iterable[RoutedModel], beside: Mapping[int, str]) -> None:
+    for model in table:
+        for replica in model.replicas if kind_of(model) else ():
+            if id(replica) not in beside and machine(replica.host) == LOCAL:
+                raise EnvironmentInvalid(
+                    f"« {model.name} » est servi sur {replica.host or LOCAL}, que {host} ne peut "
+                    "joindre sous ce nom : donnez dans la table de routage le nom ou l'adresse de "
+                    "sa machine."
+                )
