@@ -131,13 +131,10 @@ def test_each_service_is_told_what_it_reads_and_its_own_key() -> None:
     hosts = made(LIGHT, E5)
     # what the model's service asks for is what the API sends it: the key that the table names
     assert variables(hosts["10.0.0.2"], "llm-albert-light") == {
-        "ENV": "essai",
         "LLM_API_KEY": "cle-gpu1",
-        "HF_TOKEN": "jeton",
         "STORAGE_PATH": "/srv/modeles",
     }
     assert variables(hosts["localhost"], "embeddings-e5") == {
-        "ENV": "essai",
         "EMBEDDINGS_API_KEY": "cle-vecteurs",
     }
     told = set(variables(hosts["localhost"], "api-8090"))

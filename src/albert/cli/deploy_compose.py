@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import socket
 from pathlib import Path
 from typing import Annotated
 
@@ -14,8 +13,8 @@ from albert.cli.console import lay, say
 from albert.cli.deploy_render import Environment, Output, output_of
 from albert.deploy.compose.engine import Project
 from albert.deploy.compose.folder import hosts_of
-from albert.deploy.compose.preflight import check, check_writable
-from albert.deploy.plan import LOCAL
+from albert.deploy.compose.preflight import check
+from albert.deploy.here import is_here
 from albert.deploy.variables import default
 from albert.domain.errors import DeploymentError
 from albert.settings import environment as variables
@@ -56,8 +55,6 @@ def setup(environment: Environment, host: Host = "", output: Output = None) -> N
     project = _project(environment, host, output)
     tasks = [name for name in ("setup-models", "setup") if name in project.services]
     check(project, tasks)
-    for task in tasks:
-        check_writable(project, task)
     for task in tasks:
         project.compose("--profile", "setup", "run", "--rm", task)
 
@@ -109,8 +106,11 @@ def _project(environment: str, host: str, output: Path | None) -> Project:
 
 
 def _this_machine(found: tuple[str, ...]) -> str:
-    names = (LOCAL, socket.gethostname(), socket.getfqdn())
-    return next((name for name in names if name in found), found[0] if len(found) == 1 else "")
+    """Return the machine that this one is; rendered alone, it was for here."""
+    if len(found) == 1:
+        return found[0]
+    ours = [host for host in found if is_here(host)]
+    return ours[0] if len(ours) == 1 else ""
 
 
 def _groups(project: Project) -> list[list[str]]:

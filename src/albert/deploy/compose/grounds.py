@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
 from albert.deploy.plan import Plan
@@ -61,13 +62,31 @@ def files_of(values: Mapping[str, str]) -> tuple[str, ...]:
             path = word.strip()
             if not path or (name == "ALBERT_CORPUS_FROM" and path in _ORIGINS):
                 continue
-            if not path.startswith("/"):
-                raise EnvironmentInvalid(
-                    f"{name} : « {path} » n'est pas un chemin entier ; un conteneur n'a pas de "
-                    "dossier courant : commencez-le par « / »."
-                )
-            found[path] = None
+            found[_whole(name, path)] = None
     return tuple(found)
+
+
+def folders_of(values: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the folders of the machine that the API is told to write in.
+
+    Raises:
+        EnvironmentInvalid: a path depends on where one stands.
+    """
+    found: dict[str, None] = {}
+    if backups := values.get("ALBERT_BACKUPS"):
+        found[_whole("ALBERT_BACKUPS", backups)] = None
+    if log := values.get("ALBERT_AUTH_LOG"):
+        found[str(PurePosixPath(_whole("ALBERT_AUTH_LOG", log)).parent)] = None
+    return tuple(found)
+
+
+def _whole(name: str, path: str) -> str:
+    if path.startswith("/"):
+        return path
+    raise EnvironmentInvalid(
+        f"{name} : « {path} » n'est pas un chemin entier ; un conteneur n'a pas de dossier courant "
+        ": commencez-le par « / »."
+    )
 
 
 def _called(values: Mapping[str, str], table: Iterable[RoutedModel]) -> Iterator[tuple[str, str]]:

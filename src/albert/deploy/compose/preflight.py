@@ -24,26 +24,10 @@ def check(project: Project, services: Iterable[str]) -> None:
     project.check_program()
     _check_networks(project)
     _check_files(project, wanted)
+    for service in wanted:
+        _check_writable(project, service)
     _check_ports(project, wanted)
     _check_images(project, wanted)
-
-
-def check_writable(project: Project, service: str) -> None:
-    """See that what ``service`` downloads into is a folder that its user may write.
-
-    Raises:
-        DeploymentError
-    """
-    for source, read_only in _sources(project, service):
-        folder = Path(source)
-        if read_only or not folder.is_absolute():
-            continue
-        status = folder.stat()
-        if status.st_uid != IMAGES_USER and not status.st_mode & 0o002:
-            raise DeploymentError(
-                f"Les conteneurs ne peuvent pas écrire dans « {folder} » : lancez « sudo chown "
-                f"{IMAGES_USER} {folder} »."
-            )
 
 
 def _check_networks(project: Project) -> None:
@@ -64,6 +48,20 @@ def _check_files(project: Project, services: Iterable[str]) -> None:
                     f"« {source} », que lit {service}, n'existe pas sur cette machine : créez-le, "
                     "ou corrigez les variables de l'environnement."
                 )
+
+
+def _check_writable(project: Project, service: str) -> None:
+    """See that the user of the images may write where ``service`` does."""
+    for source, read_only in _sources(project, service):
+        folder = Path(source)
+        if read_only or not folder.is_absolute():
+            continue
+        status = folder.stat()
+        if status.st_uid != IMAGES_USER and not status.st_mode & 0o002:
+            raise DeploymentError(
+                f"Les conteneurs ne peuvent pas écrire dans « {folder} » : lancez « sudo chown "
+                f"{IMAGES_USER} {folder} »."
+            )
 
 
 def _check_ports(project: Project, services: Iterable[str]) -> None:

@@ -11,7 +11,7 @@ import yaml
 
 from albert import __version__
 from albert.deploy.compose.cards import card_counts, dealt
-from albert.deploy.compose.grounds import check_reachable, files_of, own_database
+from albert.deploy.compose.grounds import check_reachable, files_of, folders_of, own_database
 from albert.deploy.compose.services import (
     DATABASES,
     TABLE_FILE,
@@ -71,6 +71,7 @@ def rendered(
             values=values,
             own_database=own_database(values),
             files=files_of(values),
+            folders=folders_of(values),
             storage=storage,
             table=seen,
             drain=settings.drain_seconds,

@@ -49,6 +49,8 @@ class Ground:
     """The database is the one that ``databases.yml`` runs on this machine."""
     files: tuple[str, ...] = ()
     """Files of the machine that the API reads, by their paths."""
+    folders: tuple[str, ...] = ()
+    """Folders of the machine that the API writes in: backups, what fail2ban reads."""
     storage: str = ""
     """Folder of the machine where models lie, under the same path in a container."""
     table: Mapping[str, Any] = field(default_factory=dict)
@@ -184,6 +186,7 @@ def _reads_data(made: Definition, ground: Ground) -> None:
         made["environment"] |= _DATABASE
         made["networks"] = ["default", DATABASES]
     made["volumes"] += [_bound(path, path) for path in ground.files]
+    made["volumes"] += [_bound(path, path, read_only=False) for path in ground.folders]
 
 
 def _reads_table(made: Definition, known: Mapping[str, Any]) -> None:
