@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from albert.cli import deploy_gpu, deploy_systemd
+from albert.cli import deploy_compose, deploy_gpu, deploy_render, deploy_systemd
 from albert.cli.deploy_roll import roll_here
 from albert.cli.deploy_verify import verify
 
@@ -15,3 +15,9 @@ app.add_typer(
 app.command("systemd")(deploy_systemd.systemd)
 app.command("test")(verify)
 app.command("roll")(roll_here)
+app.command("render")(deploy_render.render)
+app.command("setup")(deploy_compose.setup)
+app.command("up")(deploy_compose.up)
+app.command("down")(deploy_compose.down)
+app.command("status")(deploy_compose.status)
+app.command("logs")(deploy_compose.logs)

@@ -52,11 +52,16 @@ def check_environment(
             check_exposure(listening(service), key, "EMBEDDINGS_API_KEY")
     if any(service.kind == "api" for service in here):
         refuse_weak_secrets(settings)
-        _check_database(values, settings)
+        check_database(values, settings)
         _check_keys(values, plan, table)
 
 
-def _check_database(values: Mapping[str, str], settings: Settings) -> None:
+def check_database(values: Mapping[str, str], settings: Settings) -> None:
+    """See that workers of the API have a database to share, and who may come in.
+
+    Raises:
+        SettingInvalid, EnvironmentInvalid: naming the variable and never its value.
+    """
     if not settings.database_address:
         raise EnvironmentInvalid(
             "POSTGRES_HOST et POSTGRES_URI manquent : les processus de l'API partagent une base "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -15,6 +16,10 @@ Kind = Literal["api", "llm", "embeddings"]
 
 LOCAL = "localhost"
 """The machine that deploys, under whichever of its names it is said."""
+
+
+_UNFIT = re.compile(r"[^A-Za-z0-9._-]+")
+"""For a file's name, a unit's, a container's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,14 @@ def plan(environment: str, values: Mapping[str, str], table: Iterable[RoutedMode
     models = RoutingTable({model.name: model for model in table})
     services = [*_of_models(values, models), *_of_api(values, keys_of(models))]
     taken: dict[tuple[str, int], str] = {}
+    named: set[tuple[str, str]] = set()
     for one in services:
+        if (one.host, one.name) in named:
+            raise EnvironmentInvalid(
+                f"Deux services de {one.host} s'appelleraient « {one.name} » : donnez à l'un des "
+                "deux modèles un autre nom dans la table de routage."
+            )
+        named.add((one.host, one.name))
         if other := taken.get((one.host, one.port)):
             raise EnvironmentInvalid(
                 f"« {other} » et « {one.name} » veulent tous deux le port {one.port} de "
@@ -86,7 +98,7 @@ def machine(host: str) -> str:
 
 def _of_models(values: Mapping[str, str], models: RoutingTable) -> Iterator[Service]:
     for model in models:
-        kind = _kind(model)
+        kind = kind_of(model)
         if kind is None:
             continue
         places = [r for r in model.replicas if "://" not in r.host]
@@ -95,7 +107,7 @@ def _of_models(values: Mapping[str, str], models: RoutingTable) -> Iterator[Serv
             suffix = f"-{replica.port}" if beside else ""
             yield Service(
                 kind=kind,
-                name=f"{kind}-{model.name}{suffix}",
+                name=f"{kind}-{_UNFIT.sub('-', model.name)}{suffix}",
                 host=machine(replica.host),
                 port=replica.port,
                 variables=read_by(kind, values),
@@ -104,7 +116,8 @@ def _of_models(values: Mapping[str, str], models: RoutingTable) -> Iterator[Serv
             )
 
 
-def _kind(model: RoutedModel) -> Kind | None:
+def kind_of(model: RoutedModel) -> Kind | None:
+    """Return what serves ``model`` in a deployment; none: it is served elsewhere, or inside."""
     if model.driver in ("vllm", "llama.cpp"):
         return "llm"
     if model.driver == "embedded" and any(replica.host for replica in model.replicas):
