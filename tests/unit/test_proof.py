@@ -75,3 +75,12 @@ def test_a_word_taken_from_an_older_edition_is_found_too(corpus: Path, data: Pat
             db.execute("UPDATE chunk SET body = ? WHERE number = ?", (body, number))
     [(sid, missing)] = proved(corpus, data).lost
     assert (sid, set(missing)) == ("service-public/F1004", {"mars"})
+
+
+def test_a_record_that_the_reader_names_as_wrong_is_no_sheet_to_prove(
+    corpus: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "fiches-travail.json").write_bytes(b'[{"title": "Sans section", "pubId": "t1"}]')
+    with closing(CorpusStore(corpus)) as store:
+        found = prove(store, {"travail-emploi": tmp_path}, tokens=TOKENS, progress=lambda *_: None)
+    assert (found.equal, found.lost) == (0, [])

@@ -101,10 +101,13 @@ def _publications(data: Path) -> Iterator[tuple[str, list[Counter[str]]]]:
 def _labour(data: Path) -> Iterator[tuple[str, list[Counter[str]]]]:
     """Read the HTML by striking its tags out: inline ones leave nothing, others a blank."""
     for sheet in orjson.loads((data / "fiches-travail.json").read_bytes()):
-        titles = [s["title"] for s in sheet["sections"] if s["title"] != sheet["title"]]
-        parts = [sheet["intro"], *(section["html"] for section in sheet["sections"])]
-        text = " ".join([*titles, *map(_struck, parts)])
-        yield f"travail-emploi/{sheet['pubId']}", [words(normalise(text))]
+        try:
+            titles = [s["title"] for s in sheet["sections"] if s["title"] != sheet["title"]]
+            parts = [sheet["intro"], *(section["html"] for section in sheet["sections"])]
+            key = f"travail-emploi/{sheet['pubId']}"
+        except (KeyError, TypeError):
+            continue  # named among the errors of the build
+        yield key, [words(normalise(" ".join([*titles, *map(_struck, parts)])))]
 
 
 def _struck(fragment: str) -> str:
