@@ -15,7 +15,7 @@ from service import Running
 pytestmark = pytest.mark.acceptance
 
 SECRET = "0f6b2c7d9e1a4835b0c2d4e6f8a1b3c5"  # noqa: S105 — of this test
-WHOLE_SECONDS = 30
+WHOLE_SECONDS = 40
 """A bound for a busy machine: one by one, the hosts that hang would take longer."""
 
 
@@ -148,6 +148,50 @@ def test_hosts_that_hang_are_told_all_at_once(env_file: Path, mute: list[int]) -
     assert [level for level, _ in of(done, "Adresses")] == ["error"] * 3
     assert [level for level, _ in of(done, "Certificats")] == ["warning"] * 4
     assert "Traceback" not in done.stderr
+
+
+DEAF = """
+import socket, time
+known = socket.getaddrinfo
+
+def hangs(host, *words, **more):
+    if str(host).endswith(".invalid"):
+        time.sleep(600)
+    return known(host, *words, **more)
+
+socket.getaddrinfo = hangs
+
+from albert.cli.main import main
+
+main()
+"""
+"""The program, where no name server answers."""
+
+
+def test_names_that_nobody_looks_up_do_not_keep_the_program(env_file: Path) -> None:
+    table = env_file.with_name("table.json")
+    replica = {"host": "https://ia.invalid/v1"}
+    table.write_text(json.dumps({"loin": {"driver": "openai", "replicas": [replica]}}), "utf-8")
+    write(
+        env_file,
+        ALBERT_HOME=str(env_file.parent / "home"),
+        ALBERT_ROUTING_TABLE=str(table),
+        API_HOSTS="localhost,api2.invalid,api3.invalid",
+        POSTGRES_HOST="bases.invalid",
+        SMTP_HOST="smtp.invalid",
+        FRONT_URL="https://albert.invalid",
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", DEAF, "--env-file", str(env_file), "doctor", "--json"],
+        env={name: os.environ[name] for name in ("PATH", "LANG", "HOME") if name in os.environ},
+        capture_output=True,
+        text=True,
+        timeout=WHOLE_SECONDS,
+    )
+    assert done.returncode == 1
+    assert [level for level, _ in of(done, "Adresses")] == ["error"]
+    assert of(done, "Base de données") == [("error", "La base ne répond pas en 8 secondes.")]
+    assert [level for level, _ in of(done, "Courriels")] == ["error"]
 
 
 def test_a_port_that_our_own_service_holds_is_well(env_file: Path) -> None:

@@ -119,6 +119,7 @@ def free_port() -> int:
 VERBS: dict[str, tuple[Kind, list[str], str]] = {
     "embeddings": ("embeddings", ["serve", "embeddings"], "répond sur"),
     "llm": ("llm", ["serve", "llm", "smol"], "est servi sur"),
+    "gateway": ("api", ["serve", "gateway"], "La passerelle répond sur"),
     "api": ("api", ["serve", "api"], "Albert répond sur"),
     "up": ("api", ["up"], "Albert répond sur"),
 }
@@ -132,7 +133,7 @@ def service(
     seen = tmp_path_factory.mktemp("seen") / "settings"
     port = free_port()
     given = read_by(kind, values)
-    if kind == "api":
+    if kind == "api" and verb != ["serve", "gateway"]:
         learn(given, verb)
     place = {"ALBERT_PORT": str(port)} if verb == ["up"] else {}
     option = [] if place else ["--port", str(port)]

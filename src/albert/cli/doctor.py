@@ -14,11 +14,12 @@ import orjson
 import typer
 
 from albert.api.database.connecting import connect
-from albert.api.secrets import weak_secrets
+from albert.api.secrets import in_development, weak_secrets
 from albert.bootstrap.table import table_of
 from albert.cli.console import show
 from albert.cli.exposure import check_exposure
 from albert.cli.main import read_env_file
+from albert.cli.serve_api import check_standing_alone
 from albert.cli.worker import first_admin
 from albert.deploy.checks.asking import Asking
 from albert.deploy.checks.certificates import check_certificates
@@ -153,11 +154,7 @@ def _settings(
             "Dites son nom par --host, ou corrigez la table de routage et API_HOSTS.",
         )
     if any(service.kind == "api" for service in services):
-        yield from (error(sentence) for sentence in weak_secrets(settings))
-        try:
-            first_admin(settings)
-        except AlbertError as wrong:
-            yield error(str(wrong))
+        yield from _of_api(settings)
     keys = {"llm": settings.llm_api_key, "embeddings": settings.embeddings_api_key}
     for kind, key in keys.items():
         host = next((s.host for s in services if s.kind == kind and s.host != LOCAL), "127.0.0.1")
@@ -165,6 +162,24 @@ def _settings(
             check_exposure(host, key.get_secret_value(), f"{kind.upper()}_API_KEY")
         except AlbertError as wrong:
             yield error(str(wrong))
+
+
+def _of_api(settings: Settings) -> Iterator[Finding]:
+    """Yield what keeps the API from starting, or from being entered."""
+    yield from (error(sentence) for sentence in weak_secrets(settings))
+    if not in_development(settings) and not settings.first_admin_password:
+        yield warning(
+            "FIRST_ADMIN_PASSWORD est vide : le premier administrateur n'entrera que par sa clé.",
+            "Donnez 12 caractères tirés au sort, par exemple « openssl rand -base64 18 ».",
+        )
+    try:
+        first_admin(settings)
+    except AlbertError as wrong:
+        yield error(str(wrong))
+    try:
+        check_standing_alone(settings)
+    except AlbertError as wrong:
+        yield warning(str(wrong), "Sans objet si « albert up » sert seul.")
 
 
 def _of_file(file: Path | None, table: RoutingTable) -> list[Seen]:

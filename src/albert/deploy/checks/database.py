@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
 
 import asyncpg
 
+from albert.deploy.checks.apart import resolved
 from albert.deploy.checks.finding import Finding, error, ok, warning
 from albert.deploy.checks.machine import Machine
 from albert.domain.errors import DatabaseError
+from albert.settings import Settings
 
 OLDEST = 15
 _SECONDS = 8.0
@@ -36,6 +40,7 @@ async def check_database(machine: Machine, connect: Connect) -> list[Finding]:
         return [ok("Albert lance sa propre base, dans son dossier de données.")]
     try:
         async with asyncio.timeout(_SECONDS):
+            await _look_up(machine.settings)
             connection = await connect(address)
             try:
                 return [await _judge(connection)]
@@ -44,7 +49,21 @@ async def check_database(machine: Machine, connect: Connect) -> list[Finding]:
     except DatabaseError as refused:
         return [error(str(refused))]
     except TimeoutError:
-        return [error("La base accepte la connexion, puis ne répond plus.", "Voyez son journal.")]
+        return [
+            error(
+                f"La base ne répond pas en {_SECONDS:g} secondes.",
+                "Vérifiez POSTGRES_HOST, le DNS, et le journal de PostgreSQL.",
+            )
+        ]
+
+
+async def _look_up(settings: Settings) -> None:
+    """Have the name looked up apart: the driver's own thread would be waited for at the end."""
+    given = settings.postgres_uri.get_secret_value()
+    host = (urlsplit(given).hostname or "") if given else settings.postgres_host
+    if host and not host.startswith("/"):
+        with contextlib.suppress(OSError):  # the driver says it better
+            await resolved(host, settings.postgres_port)
 
 
 async def _judge(connection: asyncpg.Connection[asyncpg.Record]) -> Finding:
