@@ -11,8 +11,8 @@ import pytest
 from examined import found, levels
 
 from albert.deploy.checks.finding import Finding
-from albert.deploy.checks.gpu import check_gpu, oversubscribed
-from albert.routing.table import Engine, RoutedModel
+from albert.deploy.checks.gpu import check_gpu
+from albert.routing.table import Engine, Replica, RoutedModel
 
 H100 = "0, NVIDIA H100 PCIe, 81559, 81004"
 
@@ -49,8 +49,8 @@ def model(folder: Path, octets: int, name: str = "m", engine: Engine = Engine())
     return RoutedModel(name=name, file=str(weights(folder / name, octets)), engine=engine)
 
 
-def look(home: Path, *models: RoutedModel) -> list[Finding]:
-    return found(check_gpu, {"ALBERT_HOME": str(home)}, *models)
+def look(home: Path, *models: RoutedModel, **more: str) -> list[Finding]:
+    return found(check_gpu, {"ALBERT_HOME": str(home), **more}, *models)
 
 
 def test_nvidia_smi_as_we_wrote_it_a_model_fits(smi: Path, tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_nvidia_smi_as_we_wrote_it_a_model_fits(smi: Path, tmp_path: Path) -> No
         (90 * 10**9, {}, "error", "il n'y tient pas"),
         (75 * 10**9, {}, "warning", "il reste trop peu"),
         (30 * 10**9, {"gpu_memory_share": 0.3}, "error", "dans une part de 25,7 Go (0.3)"),
-        (1, {"tensor_parallel_size": 2}, "error", "veut 2 cartes graphiques, et il y en a 1"),
+        (1, {"tensor_parallel_size": 2}, "error", "Ces modèles ne tiennent pas sur 1 carte"),
         (90 * 10**9, {"flags": ("--quantization=fp8",)}, "ok", "quantifié au chargement"),
     ],
 )
@@ -80,29 +80,49 @@ def test_nvidia_smi_as_we_wrote_it_a_model_is_measured(
 
 def test_nvidia_smi_as_we_wrote_it_two_cards_share_a_model(smi: Path, tmp_path: Path) -> None:
     says(smi, H100, "1, NVIDIA H100 PCIe, 81559, 81004")
-    told = look(tmp_path, model(tmp_path, 120 * 10**9, engine=Engine(tensor_parallel_size=2)))
+    large = model(tmp_path, 120 * 10**9, engine=Engine(tensor_parallel_size=2))
+    told = look(tmp_path, large, GPU_COUNTS="2")
     assert levels(told) == ["ok", "ok", "ok"]
     assert "60,0 Go de poids par carte" in told[-1].said
+
+
+def two_of(folder: Path, share: float) -> list[RoutedModel]:
+    engine = Engine(gpu_memory_share=share)
+    return [
+        model(folder, 10**9, name, engine).model_copy(update={"replicas": (Replica(port=port),)})
+        for name, port in (("a", 8000), ("b", 8001))
+    ]
 
 
 def test_nvidia_smi_as_we_wrote_it_shares_beyond_the_card_are_an_error(
     smi: Path, tmp_path: Path
 ) -> None:
-    engine = Engine(gpu_memory_share=0.6)
-    two = [model(tmp_path, 10**9, name, engine) for name in ("a", "b")]
-    moved = two[1].model_copy(
-        update={"replicas": (two[1].replicas[0].model_copy(update={"port": 8001}),)}
-    )
-    errors = [one for one in look(tmp_path, two[0], moved) if one.level == "error"]
-    assert [one.said for one in errors] == [
-        "Les parts de la mémoire de la carte font 1.2, plus que 1 (« a » 0.6, « b » 0.6)."
-    ]
+    (said,) = [one.said for one in look(tmp_path, *two_of(tmp_path, 0.6)) if one.level == "error"]
+    assert said.startswith("Ces modèles ne tiennent pas sur 1 carte(s) graphique(s) (llm-a 0.6")
 
 
-def test_shares_that_make_the_whole_card_are_well() -> None:
-    shares = [RoutedModel(name=n, engine=Engine(gpu_memory_share=0.1)) for n in "abcdefghij"]
-    assert oversubscribed(shares) == ""
-    assert oversubscribed([*shares, RoutedModel(name="k", driver="llama.cpp")]) == ""
+def test_nvidia_smi_as_we_wrote_it_shares_that_make_the_whole_card_are_well(
+    smi: Path, tmp_path: Path
+) -> None:
+    assert levels(look(tmp_path, *two_of(tmp_path, 0.5))) == ["ok", "ok", "ok"]
+
+
+def test_nvidia_smi_as_we_wrote_it_models_that_want_a_card_each_are_told(
+    smi: Path, tmp_path: Path
+) -> None:
+    says(smi, H100, "1, NVIDIA H100 PCIe, 81559, 81004")
+    told = look(tmp_path, *two_of(tmp_path, 0.6), GPU_COUNTS="2")
+    assert levels(told) == ["ok", "ok", "warning", "ok", "ok"]
+    assert told[2].said == "Les parts de mémoire font 1.2 : il faut 2 cartes, une par modèle."
+
+
+@pytest.mark.parametrize(("counts", "level"), [("2", "error"), ("localhost=0", "warning")])
+def test_nvidia_smi_as_we_wrote_it_cards_are_as_many_as_is_said(
+    counts: str, level: str, smi: Path, tmp_path: Path
+) -> None:
+    told = look(tmp_path, model(tmp_path, 1), GPU_COUNTS=counts)
+    assert levels(told) == ["ok", level, "ok"]
+    assert "et nvidia-smi en voit 1" in told[1].said
 
 
 def test_nvidia_smi_as_we_wrote_it_memory_that_is_not_told_is_unknown(

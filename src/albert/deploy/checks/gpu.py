@@ -10,7 +10,9 @@ from albert.deploy.checks.apart import apart, spoken
 from albert.deploy.checks.engines import weight
 from albert.deploy.checks.finding import Finding, error, ok, warning
 from albert.deploy.checks.machine import Machine
-from albert.domain.errors import InferenceError
+from albert.deploy.compose.cards import card_counts, dealt
+from albert.deploy.plan import LOCAL
+from albert.domain.errors import EnvironmentInvalid, InferenceError
 from albert.routing.table import RoutedModel
 from albert.serving.downloads.download import told_size
 from albert.serving.engines.vllm import installed
@@ -56,8 +58,9 @@ async def check_gpu(machine: Machine) -> list[Finding]:
             )
         ]
     store = ModelStore(machine.storage)
-    weights = await apart(lambda: {model.name: weight(store, model) for model in models})
-    return [*_seen(cards), *_shared(models), *_fitting(models, cards, weights)]
+    given, wrong = _placed(machine, cards)
+    fitting = await apart(lambda: list(_fitting(machine, given, store)))
+    return [*_seen(cards), *wrong, *fitting]
 
 
 _FORMAT = "--format=csv,noheader,nounits"
@@ -82,37 +85,40 @@ def _seen(cards: Iterable[Card]) -> Iterator[Finding]:
         )
 
 
-def _shared(models: Sequence[RoutedModel]) -> Iterator[Finding]:
-    if said := oversubscribed(models):
-        yield error(said, "Baissez « engine.gpu_memory_share » dans la table de routage.")
+def _placed(machine: Machine, cards: Sequence[Card]) -> tuple[dict[str, list[Card]], list[Finding]]:
+    """Return the cards of each model, by its service's name, and what is wrong with that."""
+    services = machine.kinds("llm")
+    count, found = len(cards), list(_counted(machine, len(cards)))
+    try:
+        given = dealt(services, count)
+    except EnvironmentInvalid as refused:
+        said = str(refused)
+        return {}, [*found, error(said[:1].upper() + said[1:])]
+    shares = sum(s.model.engine.gpu_memory_share for s in services if s.model and s.name in given)
+    if shares > 1 + 1e-9:
+        said = f"Les parts de mémoire font {shares:g} : il faut {count} cartes, une par modèle."
+        found.append(warning(said, "Servez-les par conteneurs : sans, tous prennent la première."))
+    return {name: [cards[n] for n in places] for name, places in given.items()}, found
 
 
-def oversubscribed(models: Sequence[RoutedModel]) -> str:
-    """Say that the models of one machine want more than the whole of a card; empty if not.
-
-    vLLM takes the first cards that it sees: those that start together share them.
-    """
-    shares = {m.name: m.engine.gpu_memory_share for m in models if m.driver == "vllm"}
-    if sum(shares.values()) <= 1.0 + 1e-9:
-        return ""
-    told = ", ".join(f"« {name} » {share:g}" for name, share in shares.items())
-    return (
-        f"Les parts de la mémoire de la carte font {sum(shares.values()):g}, plus que 1 ({told})."
-    )
+def _counted(machine: Machine, count: int) -> Iterator[Finding]:
+    """See that ``GPU_COUNTS``, by which containers are rendered, is what this machine has."""
+    every, named = card_counts(machine.values.get("GPU_COUNTS", ""))
+    host = next((service.host for service in machine.kinds("llm")), LOCAL)
+    said = named.get(host, every)
+    if said != count:
+        yield (error if said > count else warning)(
+            f"GPU_COUNTS dit {said} carte(s) pour {host}, et nvidia-smi en voit {count}.",
+            "Corrigez GPU_COUNTS, ou attachez la carte qui manque.",
+        )
 
 
 def _fitting(
-    models: Iterable[RoutedModel], cards: Sequence[Card], weights: Mapping[str, int | None]
+    machine: Machine, given: Mapping[str, Sequence[Card]], store: ModelStore
 ) -> Iterator[Finding]:
-    for model in models:
-        wanted = model.engine.tensor_parallel_size
-        if wanted > len(cards):
-            yield error(
-                f"« {model.name} » veut {wanted} cartes graphiques, et il y en a {len(cards)}.",
-                "Baissez « engine.tensor_parallel_size », ou prenez une autre machine.",
-            )
-            continue
-        yield _fit(model, cards[:wanted], weights[model.name])
+    for service in machine.kinds("llm"):
+        if service.model is not None and (cards := given.get(service.name)):
+            yield _fit(service.model, cards, weight(store, service.model))
 
 
 def _fit(model: RoutedModel, cards: Sequence[Card], octets: int | None) -> Finding:
