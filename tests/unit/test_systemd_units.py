@@ -24,7 +24,9 @@ SECRETS = {
 }
 VALUES = {"ENV": "prod", "POSTGRES_HOST": "127.0.0.1", "API_PORTS": "8090,8091", **SECRETS}
 LIGHT = RoutedModel(
-    name="albert-light", hf_repo_id="AgentPublic/albert-light", replicas=(Replica(port=8000),)
+    name="albert-light",
+    hf_repo_id="AgentPublic/albert-light",
+    replicas=(Replica(port=8000, key_variable="LLM_API_KEY"),),
 )
 SMALL = RoutedModel(
     name="petit", driver="llama.cpp", file="/srv/m.gguf", replicas=(Replica(port=8001),)
