@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -45,24 +45,9 @@ def systemd(
 
     Ce qui n'a pas changé n'est pas touché ; les unités d'un modèle sorti de la table sont retirées.
     """
-    values = {"ALBERT_HOME": HOME, **{k: v for k, v in read(env_file).items() if v}}
-    check_paths(values)
-    settings = load(values)
-    table = table_of(settings)
-    whole = plan(settings.env, values, table)
-    found = services_here(whole, host)
-    check_environment(values, settings, table, whole, found)
-    installation = Installation(
-        program=program(),
-        user=user,
-        config=config.absolute(),
-        values=values,
-        settings=settings,
-        reads=installed(),
-    )
-    saving = _saves(whole.services, found)
+    installation, found, saving = _planned(env_file, user, config.absolute(), host)
     units, files = rendered(installation, found, saving=saving)
-    if env_file.absolute() in {config.absolute() / name for name in files}:
+    if env_file.absolute() in {installation.config / name for name in files}:
         raise DeploymentError(
             f"« {env_file} » porte le nom d'un fichier à écrire : donnez-lui un autre nom."
         )
@@ -75,6 +60,32 @@ def systemd(
         for change in todo:
             put(change)
     _tell(todo, found, dry_run=dry_run)
+
+
+def _planned(
+    env_file: Path, user: str, config: Path, host: str
+) -> tuple[Installation, Sequence[Service], bool]:
+    """Return what this machine has to run, and whether it backs the database up.
+
+    Raises:
+        EnvironmentInvalid, SettingInvalid, TableInvalid, DeploymentError
+    """
+    values = {"ALBERT_HOME": HOME, **{k: v for k, v in read(env_file).items() if v}}
+    check_paths(values)
+    settings = load(values)
+    table = table_of(settings)
+    whole = plan(settings.env, values, table)
+    found = services_here(whole, host)
+    check_environment(values, settings, table, whole, found)
+    installation = Installation(
+        program=program(),
+        user=user,
+        config=config,
+        values=values,
+        settings=settings,
+        reads=installed(),
+    )
+    return installation, found, _saves(whole.services, found)
 
 
 def _saves(everywhere: Sequence[Service], found: Sequence[Service]) -> bool:
@@ -93,13 +104,20 @@ def _tell(todo: Sequence[Change], found: Sequence[Service], *, dry_run: bool) ->
         say("Rien n'a été écrit (--dry-run).")
         return
     say("Ensuite :")
+    for line in _next(todo, found):
+        say(f"  {line}")
+
+
+def _next(todo: Sequence[Change], found: Sequence[Service]) -> Iterator[str]:
+    """Yield the commands that make what runs what was written."""
     gone = [one.path.name for one in todo if one.what == "retiré" and _is_running(one.path.name)]
     if gone:
-        say(f"  sudo systemctl disable --now {' '.join(gone)}")
-    say(f"  sudo systemctl daemon-reload && sudo systemctl enable --now {TARGET}")
-    if any(one.what == "modifié" for one in todo):
-        for name in running(found):
-            say(f"  sudo systemctl restart {name}")
+        yield f"sudo systemctl disable --now {' '.join(gone)}"
+    yield f"sudo systemctl daemon-reload && sudo systemctl enable --now {TARGET}"
+    changed = {one.path.name for one in todo if one.what == "modifié"}
+    for name, files in running(found).items():  # one after the other: the API never stops
+        if not changed.isdisjoint(files):
+            yield f"sudo systemctl restart {name}"
 
 
 def _is_running(name: str) -> bool:

@@ -25,8 +25,11 @@ def check_paths(values: Mapping[str, str]) -> None:
     Raises:
         EnvironmentInvalid
     """
-    for name in _PATHS:
-        if (value := values.get(name)) and not value.startswith("/"):
+    said = [(name, values.get(name, "")) for name in _PATHS]
+    origins = [one.strip() for one in values.get("ALBERT_CORPUS_FROM", "").split(",")]
+    said += [("ALBERT_CORPUS_FROM", one) for one in origins if one not in ("official", "registry")]
+    for name, value in said:
+        if value and not value.startswith("/"):
             raise EnvironmentInvalid(
                 f"{name} : « {value} » n'est pas un chemin absolu : écrivez-le depuis « / »."
             )
@@ -94,6 +97,6 @@ def _check_keys(values: Mapping[str, str], plan: Plan, table: RoutingTable) -> N
         variable = asked[service.kind]
         if values.get(variable) and not service.replica.key_variable:
             raise EnvironmentInvalid(
-                f"« {service.model.name} » demandera la clé de {variable} et l'API ne la lui "
-                f'donnerait pas : dans la table, ajoutez "key_variable": "{variable}" à sa réplique.'
+                f"« {service.model.name} » demandera la clé de {variable}, et l'API ne la lui "
+                f'donnera pas : dans la table, ajoutez "key_variable": "{variable}" à sa réplique.'
             )

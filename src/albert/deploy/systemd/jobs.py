@@ -8,7 +8,7 @@ from albert.deploy.plan import Service
 from albert.deploy.systemd.installation import Installation
 from albert.deploy.systemd.sandbox import Sandbox, options
 from albert.deploy.systemd.services import TARGET, folders, identity
-from albert.deploy.systemd.unit import Option, command, text
+from albert.deploy.systemd.unit import Option, command, plain, text
 
 CORPUS, CORPUS_TIMER = "albert-corpus.service", "albert-corpus.timer"
 VECTORS = "albert-vectors.service"
@@ -41,7 +41,8 @@ def learn(installation: Installation) -> str:
         {
             "Unit": [
                 ("Description", "Albert : apprendre les fiches, la première fois"),
-                ("ConditionPathExists", f"!{installation.home}/index/current"),
+                ("PartOf", TARGET),
+                ("ConditionPathExists", plain(f"!{installation.home}/index/current")),
                 *_AFTER_NETWORK,
                 ("OnSuccess", VECTORS),
             ],
@@ -56,7 +57,11 @@ def corpus(installation: Installation) -> str:
         {
             "Unit": [
                 ("Description", "Albert : mettre les fiches à jour"),
+                ("PartOf", TARGET),
                 *_AFTER_NETWORK,
+                # one at a time writes the index: what was computed is kept, and goes on after
+                ("Conflicts", VECTORS),
+                ("After", VECTORS),
                 ("OnSuccess", VECTORS),
             ],
             "Service": [*_learning(installation), ("TimeoutStartSec", "2h"), *_STANDING_BACK],
@@ -69,7 +74,10 @@ def vectors(installation: Installation) -> str:
     words = ["index", "build", "--wait", "all"]
     return text(
         {
-            "Unit": [("Description", "Albert : calculer les vecteurs des fiches")],
+            "Unit": [
+                ("Description", "Albert : calculer les vecteurs des fiches"),
+                ("PartOf", TARGET),
+            ],
             "Service": [
                 *_job(installation, "corpus", [words], compiles=False),
                 ("TimeoutStartSec", "infinity"),

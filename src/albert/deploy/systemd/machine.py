@@ -95,5 +95,5 @@ def _check_program(installation: Installation, user: pwd.struct_passwd) -> None:
     if done.returncode:
         raise DeploymentError(
             f"Le compte {user.pw_name} ne peut pas lancer « {installation.program} » : installez "
-            "Albert, et son Python, là où il peut les lire, par exemple dans /opt/albert."
+            "Albert, et son Python, là où il peut les lire, par exemple dans /srv/albert."
         )

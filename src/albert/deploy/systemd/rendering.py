@@ -46,16 +46,20 @@ def rendered(
     if downloaded:
         units[services.MODELS] = jobs.models(installation, downloaded)
         given["models"] = of_jobs["models"]
-    units[services.TARGET] = _target(running(found), units)
+    units[services.TARGET] = _target(list(running(found)), units)
     return units, {f"{name}.env": _file(name, values) for name, values in given.items()}
 
 
-def running(found: Sequence[Service]) -> list[str]:
-    """Return the names of the units that keep these services running."""
-    return [
-        f"albert-api@{one.port}.service" if one.kind == "api" else f"albert-{one.name}.service"
-        for one in found
-    ]
+def running(found: Sequence[Service]) -> dict[str, tuple[str, str]]:
+    """Return the units that keep these services running, each with the two files it is made of."""
+    units: dict[str, tuple[str, str]] = {}
+    for one in found:
+        if one.kind == "api":
+            units[f"albert-api@{one.port}.service"] = (services.API, "api.env")
+        else:
+            unit = f"albert-{one.name}.service"
+            units[unit] = (unit, f"{one.name}.env")
+    return units
 
 
 def _of_sheets(installation: Installation) -> dict[str, str]:

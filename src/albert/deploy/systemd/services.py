@@ -8,6 +8,7 @@ from albert.deploy.plan import LOCAL, Service, machine
 from albert.deploy.systemd.installation import Installation, state
 from albert.deploy.systemd.sandbox import Sandbox, options
 from albert.deploy.systemd.unit import Option, command, path, plain, text
+from albert.routing.table import RoutedModel
 
 TARGET = "albert.target"
 LEARN = "albert-learn.service"
@@ -52,16 +53,8 @@ def engine(installation: Installation, service: Service) -> str:
     assert service.model is not None  # noqa: S101 — that of the API has a function of its own
     model = service.model
     words = ["serve", "llm", model.name] if service.kind == "llm" else ["serve", "embeddings"]
-    host = listening(service)
-    words += ["--host", host, "--port", str(service.port)]
+    words += ["--host", listening(service), "--port", str(service.port)]
     own = own_home(service.name)
-    vllm = model.driver == "vllm"
-    needs = (
-        installation.storage,
-        installation.settings.routing_table,
-        model.file if model.file.startswith("/") else "",
-        model.engine.python,
-    )
     return text(
         {
             "Unit": [
@@ -76,18 +69,24 @@ def engine(installation: Installation, service: Service) -> str:
                 ("Environment", path(f"HOME={own}")),
                 ("StateDirectory", state(own)),
                 ("StateDirectoryMode", "0700"),
-                *options(
-                    Sandbox(
-                        hides=[installation.home],
-                        shows=installation.in_home(*needs),
-                        homes=installation.in_homes(*needs),
-                        compiles=vllm,
-                        graphics=vllm,
-                        loopback=not vllm and machine(host) == LOCAL,
-                    )
-                ),
+                *options(_sandbox(installation, service, model)),
             ],
         }
+    )
+
+
+def _sandbox(installation: Installation, service: Service, model: RoutedModel) -> Sandbox:
+    """An engine sees its weights and the table, and nothing of what the API keeps."""
+    needs = [one for one in (installation.settings.routing_table, model.engine.python) if one]
+    needs += [model.file if model.file.startswith("/") else installation.storage]
+    vllm = model.driver == "vllm"
+    return Sandbox(
+        hides=[installation.home],
+        shows=installation.in_home(*needs),
+        homes=installation.in_homes(*needs),
+        compiles=vllm,
+        graphics=vllm,
+        loopback=not vllm and machine(listening(service)) == LOCAL,
     )
 
 
