@@ -13,14 +13,39 @@ from uuid import uuid4
 import asyncpg
 import pytest
 from hypothesis import settings
+from sqlalchemy import Engine, event
 
 from albert.api.database.engine import Database
 from albert.serving.embedded_postgres import EmbeddedPostgres
 
 TEMPLATE = "albert_template"
 
+STATEMENTS = "--record-statements"
+"""Writes each statement that the code sent to PostgreSQL to a file, for the version after it."""
+
 settings.register_profile("albert", deadline=None)  # laws are about what, not about how fast
 settings.load_profile("albert")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(STATEMENTS, type=Path, help="file of the SQL that the tests had sent")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def recorded_statements(request: pytest.FixtureRequest) -> Iterator[None]:
+    path: Path | None = request.config.getoption(STATEMENTS)
+    if path is None:
+        yield
+        return
+    found: set[str] = set()
+
+    def record(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        if statement.split(maxsplit=1)[0] in ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH"):
+            found.add(" ".join(statement.split()))
+
+    event.listen(Engine, "before_cursor_execute", record)
+    yield
+    path.write_text("".join(f"{one};\n" for one in sorted(found)), "utf-8")
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ from albert.api.database.check import check_backups, check_database
 from albert.api.database.migrate import LATEST
 from albert.api.database.upgrade import upgrade
 from albert.api.migrations.schema import METADATA
-from albert.cli.console import bar, say, show
+from albert.cli.console import bar, say, show, write
 from albert.cli.start import albert
 from albert.domain.errors import BackupInvalid, DatabaseError
 from albert.settings import backups_folder
@@ -48,7 +48,7 @@ def migrate(
     with albert().database() as uri:
         done = asyncio.run(upgrade(uri, to, dry_run=dry_run))
     for step in done.steps:
-        show(f"{step.version}\t{step.brings}")
+        write(f"{step.version}\t{step.brings}\n")
     if not done.steps:
         say(f"Le schéma est à jour ({done.found}).")
     elif dry_run:
@@ -187,7 +187,7 @@ def _tell_taken(taken: Taken) -> None:
 
 def _tell_restored(done: Restored, manifest: Manifest) -> None:
     for name, rows in done.tables.items():
-        show(f"{name}\t{rows}")
+        write(f"{name}\t{rows}\n")
     say(f"Restauré : chaque table a les lignes du {manifest.taken_at.astimezone():%Y-%m-%d %H:%M}.")
     for step in done.steps:
         say(f"Schéma amené à {step.version} : {step.brings}")

@@ -22,6 +22,7 @@ class Step:
 
     version: str
     brings: str
+    """In French: administrators read it before they let it happen."""
 
 
 def migrate(connection: Connection, target: str = LATEST) -> None:
@@ -70,7 +71,7 @@ def steps(after: str, target: str = LATEST) -> list[Step]:
 
     last = versions()[-1] if target == LATEST else target
     every = reversed(list(ScriptDirectory(str(_MIGRATIONS)).walk_revisions()))
-    return [Step(one.revision, one.doc) for one in every if after < one.revision <= last]
+    return [Step(one.revision, one.module.BRINGS) for one in every if after < one.revision <= last]
 
 
 def _is_current(connection: Connection) -> bool:

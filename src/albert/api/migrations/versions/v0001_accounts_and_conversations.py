@@ -9,6 +9,7 @@ from alembic import op
 
 revision = "0001"
 down_revision = None
+BRINGS = "comptes, jetons, conversations, questions, avis"
 
 _TABLES = (
     "users",

@@ -9,6 +9,7 @@ from alembic import op
 
 revision = "0002"
 down_revision = "0001"
+BRINGS = "limites, leurs compteurs, usage des modèles"
 
 _TABLES = ("limits", "limit_counters", "usage")
 
