@@ -75,16 +75,25 @@ class PrivateMachine:
         trace: TracebackType | None,
     ) -> None:
         """End what runs in there, and nothing else."""
-        listed = subprocess.run(["ip", "netns", "pids", self._name], capture_output=True, text=True)
-        for pid in listed.stdout.split():
-            with suppress(ProcessLookupError):
-                os.kill(int(pid), signal.SIGKILL)
+        while pids := self._pids():  # again: who watches over others starts them anew
+            for pid in pids:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            if self._holder is not None:
+                self._holder.poll()
+            for process in self._started:
+                process.poll()
         if self._holder is not None and self._holder.stdout is not None:
             self._holder.wait(PATIENCE)
             self._holder.stdout.close()
         for process in self._started:
             process.wait(PATIENCE)
         subprocess.run(["ip", "netns", "del", self._name], check=True)
+
+    def _pids(self) -> list[int]:
+        words = ["ip", "netns", "pids", self._name]
+        listed = subprocess.run(words, capture_output=True, text=True, check=True)
+        return [int(pid) for pid in listed.stdout.split()]
 
     def _enter(self, words: tuple[str, ...]) -> list[str]:
         assert self._holder is not None

@@ -10,6 +10,7 @@ import pytest
 
 from albert.api.app import create_app
 from albert.api.auth_log import AppendedLines, AuthLog, auth_log
+from albert.api.gateway import Gateway, GatewayServices
 from albert.api.metrics.page import Metrics
 from albert.asgi.client import TrustedProxies
 from albert.domain.errors import SettingInvalid
@@ -39,6 +40,21 @@ def test_a_token_that_opens_nothing_leaves_a_line_without_it(tmp_path: Path, tar
     path = tmp_path / "auth.log"
 
     assert asked(path, target, key="albert-devine") == 401
+    assert lines(path) == [f"{WHEN} token_refused client=-"]
+
+
+def test_a_gateway_alone_keeps_it_too(tmp_path: Path) -> None:
+    path, services = tmp_path / "auth.log", scripted()
+    gateway = Gateway(
+        GatewayServices(
+            gate=services.gate,
+            database=services.database,
+            dispatcher=services.dispatcher,
+            auth_log=AuthLog(AppendedLines(path), clock=lambda: NOON),
+        )
+    )
+
+    assert asyncio.run(ask(gateway, "GET", "/v1/models", key="albert-devine")).status == 401
     assert lines(path) == [f"{WHEN} token_refused client=-"]
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 import uvloop
 
+from albert.api.auth_log import auth_log
 from albert.api.secrets import in_development, refuse_weak_secrets
 from albert.bootstrap.albert import Albert
 from albert.cli.assemble import complete, serve_api
@@ -32,6 +33,7 @@ def api(
     """
     one = albert(host=host, port=port)
     refuse_weak_secrets(one.settings)
+    auth_log(one.settings)
     check_standing_alone(one.settings)
     _check_learnt(one)
     one.check_model()
