@@ -14,7 +14,8 @@ PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 readonly DOCKER_FINGERPRINT=9DC858229FC7DD38854AE2D88D81803C0EBFCD88
 readonly NVIDIA_FINGERPRINT=C95B321B61E88C1809C4F759DDCAE044F796ECB0
 readonly DOCKER_PACKAGES=(docker-ce docker-ce-cli containerd.io docker-buildx-plugin docker-compose-plugin)
-readonly BASE_PACKAGES=(ca-certificates curl git gpg jq make openssh-server)
+# libgomp1 : llama.cpp ne se charge pas sans elle, et une machine nue ne l’a pas
+readonly BASE_PACKAGES=(ca-certificates curl git gpg jq libgomp1 make openssh-server)
 readonly UBUNTU_DRIVERS=(nvidia-driver-580-server nvidia-driver-535-server)
 readonly OLDEST_DRIVER=535
 readonly ACCOUNT=gitlab
@@ -586,8 +587,8 @@ steps_gpu() {
 advice() {
     [[ $gpu == no || -e /sys/module/nvidia ]] ||
         echo 'Redémarrez la machine : le pilote NVIDIA sera chargé (« nvidia-smi » le dira).'
-    ! command -v ufw >/dev/null || ! ufw status 2>/dev/null | grep -q inactive ||
-        echo "Le pare-feu ufw est arrêté : voyez « Reverse proxy » dans le guide."
+    grep -q '^Status: active' < <(ufw status 2>/dev/null || true) ||
+        echo 'Aucun pare-feu ufw n’est en marche : voyez « Reverse proxy » dans le guide.'
 }
 
 main() {
