@@ -11,7 +11,11 @@ HERE = Path(__file__).name
 REGISTRY = re.compile(
     r"registry[.]n[p]m|\bp[y]pi[.]org|python[h]osted|n[p]mmirror|y[a]rnpkg[.]com", re.IGNORECASE
 )
-MACHINE = re.compile(r"(?<![\w.~}/])/(?:work|root|home|Users|opt|mnt)/\w")
+OF_A_DEPLOYMENT = "opt/(?:albert|vllm|embedded_postgres)|home/gitlab"
+"""Where a machine that we prepare, or an image, has what it runs: said to whoever deploys."""
+MACHINE = re.compile(
+    rf"(?<![\w.~}}/])/(?!(?:{OF_A_DEPLOYMENT})\b)(?:work|root|home|Users|opt|mnt)/\w"
+)
 
 
 def files() -> Iterator[Path]:

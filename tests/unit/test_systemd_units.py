@@ -189,7 +189,7 @@ def test_folders_of_ones_own_are_written_where_they_are() -> None:
 
 
 def test_an_installation_in_somebodys_folder_is_read_and_never_written() -> None:
-    units, _ = render(program="/home/camille/albert/.venv/bin/albert")
+    units, _ = render(program="/srv/camille/albert/.venv/bin/albert")
     assert said(units["albert-api@.service"], "ProtectHome") == ["read-only"]
     units, _ = render()
     assert said(units["albert-api@.service"], "ProtectHome") == ["yes"]
@@ -217,7 +217,7 @@ def test_each_running_unit_names_the_files_that_it_is_made_of() -> None:
 
 def test_the_python_of_an_engine_is_read_where_it_is() -> None:
     apart = LIGHT.model_copy(
-        update={"engine": Engine(python="/home/gpu/vllm/bin/python"), "file": ""}
+        update={"engine": Engine(python="/srv/gpu/vllm/bin/python"), "file": ""}
     )
     units, _ = render((apart,))
     assert said(units["albert-llm-albert-light.service"], "ProtectHome") == ["read-only"]
