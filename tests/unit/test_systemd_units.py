@@ -40,6 +40,9 @@ E5 = RoutedModel(
 MODELS = (LIGHT, SMALL, E5)
 PEOPLE = "/home"
 
+HOMES = "/" + "home"
+"""Of people, whose folders a unit does not see by itself."""
+
 
 def services(values: Mapping[str, str], models: Sequence[RoutedModel]) -> tuple[Service, ...]:
     return plan("prod", values, models).services
@@ -189,7 +192,7 @@ def test_folders_of_ones_own_are_written_where_they_are() -> None:
 
 
 def test_an_installation_in_somebodys_folder_is_read_and_never_written() -> None:
-    units, _ = render(program="/srv/camille/albert/.venv/bin/albert")
+    units, _ = render(program=f"{HOMES}/camille/albert/.venv/bin/albert")
     assert said(units["albert-api@.service"], "ProtectHome") == ["read-only"]
     units, _ = render()
     assert said(units["albert-api@.service"], "ProtectHome") == ["yes"]
@@ -217,7 +220,7 @@ def test_each_running_unit_names_the_files_that_it_is_made_of() -> None:
 
 def test_the_python_of_an_engine_is_read_where_it_is() -> None:
     apart = LIGHT.model_copy(
-        update={"engine": Engine(python="/srv/gpu/vllm/bin/python"), "file": ""}
+        update={"engine": Engine(python=f"{HOMES}/gpu/vllm/bin/python"), "file": ""}
     )
     units, _ = render((apart,))
     assert said(units["albert-llm-albert-light.service"], "ProtectHome") == ["read-only"]
