@@ -21,9 +21,9 @@ PROGRAMS = {
     "apt": '[ "$1" = install ] && shift && apt-cache show "$@" >/dev/null',
     "systemctl": """
 case "$*" in
-"restart nginx") nginx ;;
+"restart nginx") nginx </dev/null >/dev/null 2>&1 ;;
 "reload nginx") nginx -s reload ;;
-"enable --now fail2ban") fail2ban-client -x start ;;
+"enable --now fail2ban") fail2ban-client -x start </dev/null >/dev/null 2>&1 ;;
 "daemon-reload" | "enable --now albert.target") echo "$*" >>/var/systemctl.log ;;
 *) echo "systemctl: $*" >&2; exit 1 ;;
 esac""",

@@ -101,7 +101,7 @@ def test_models_would_be_asked_of_a_hub_that_no_test_reaches(clone: Clone) -> No
     for command in commands(block):
         done = clone.type(command, HF_HUB_OFFLINE="1", ALBERT_HOME=str(clone.home / "data"))
         assert done.returncode == 1, (command, done.stderr)
-        assert done.stderr.startswith("Erreur : "), (command, done.stderr)
+        assert done.stderr.splitlines()[-1].startswith("Erreur : "), (command, done.stderr)
 
 
 def test_the_composed_environment_is_rendered_as_far_as_an_engine_is_needed(clone: Clone) -> None:
@@ -115,7 +115,7 @@ def test_the_composed_environment_is_rendered_as_far_as_an_engine_is_needed(clon
             done = clone.type(line)
             assert done.returncode == 1, (line, done.stdout, done.stderr)
             assert "Traceback" not in done.stderr
-            assert "Usage" not in done.stderr, line
+            assert "Usage: albert" not in done.stderr, line
     assert [
         line.split()[:2] for line in typed if "albert" not in line.split("/")[-1].split()[0]
     ] == [
@@ -167,7 +167,7 @@ def typed(machine: PrivateMachine, programs: Path, kind: str, **more: str) -> st
     """Type the block of a kind on the machine; nobody answers its questions but « y »."""
     (block,) = blocks(kind)
     env = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", **more}
-    return machine.run("bash", "-euc", f"{{\n{block}\n}} < <(yes)", env=env).stdout
+    return machine.run("bash", "-euc", f"{{\n{block}\n}} <<<$'y\\ny\\ny\\ny'", env=env).stdout
 
 
 def test_nginx_serves_the_domain_over_tls_and_http2(machine: PrivateMachine) -> None:
