@@ -106,7 +106,7 @@ def test_a_model_that_left_the_table_leaves_the_machine(machine: Machine) -> Non
     machine.written(PROD, table={"petit": SMALL})
     said = machine.written(PROD, table={})
     assert f"retiré : {machine.units / 'albert-llm-petit.service'}" in said
-    assert "systemctl disable --now albert-llm-petit.service" in said
+    assert "systemctl stop albert-llm-petit.service" in said
     assert "petit" not in " ".join(machine.files())
 
 

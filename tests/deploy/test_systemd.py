@@ -8,13 +8,14 @@ import os
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from booted_machine import ROOT, BootedMachine
+from booted_machine import PATIENCE, ROOT, BootedMachine
 
 from albert.deploy.plan import plan
 from albert.deploy.systemd.installation import Installation
@@ -41,6 +42,18 @@ def free_port() -> int:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
         return port
+
+
+def wait_for(port: int) -> None:
+    """Wait until something listens there."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            assert time.monotonic() < end, f"nobody listens on {port}"
+            time.sleep(0.1)
 
 
 @pytest.fixture(scope="module")
@@ -175,12 +188,12 @@ class Installed:
             "-c listen_addresses=127.0.0.1 -c unix_socket_directories="
         )
         self.machine.write(
-            "/etc/systemd/system/postgresql.service",
-            f"[Service]\nType=notify\nUser=postgres-of-test\nExecStartPre={create}\n"
-            f"ExecStart={run}\nTimeoutStartSec=300\n",
+            "/etc/systemd/system/base-of-test.service",
+            f"[Service]\nType=exec\nUser=postgres-of-test\nExecStartPre={create}\nExecStart={run}\n",
         )
         self.machine.said("systemctl", "daemon-reload")
-        self.machine.said("systemctl", "start", "postgresql.service")
+        self.machine.said("systemctl", "start", "base-of-test.service")
+        wait_for(self.base)
 
     def asked(self, port: int, path: str, body: object | None = None, key: str = "") -> str:
         request = urllib.request.Request(
@@ -276,8 +289,8 @@ def test_a_model_that_leaves_the_table_is_stopped_by_what_the_command_says(
     albert.write_table(with_model=False)
     try:
         said = albert.deploy()
-        assert "sudo systemctl disable --now albert-llm-petit.service" in said
-        albert.machine.run("systemctl", "disable", "--now", "albert-llm-petit.service")
+        assert "sudo systemctl stop albert-llm-petit.service" in said
+        albert.machine.said("systemctl", "stop", "albert-llm-petit.service")
         albert.machine.said("systemctl", "daemon-reload")
         assert albert.machine.shows("albert-llm-petit.service", "ActiveState") == ["inactive"]
     finally:
@@ -292,5 +305,5 @@ def test_all_stops_in_order(albert: Installed) -> None:
     units = [f"albert-api@{port}.service" for port in albert.apis]
     units += ["albert-llm-petit.service", "albert-embeddings-e5.service"]
     albert.machine.said("systemctl", "stop", *units, "albert.target")
-    found = {one: albert.machine.shows(one, "ActiveState", "Result") for one in units}
+    found = {one: sorted(albert.machine.shows(one, "ActiveState", "Result")) for one in units}
     assert found == {one: ["inactive", "success"] for one in units}

@@ -112,7 +112,7 @@ def _next(todo: Sequence[Change], found: Sequence[Service]) -> Iterator[str]:
     """Yield the commands that make what runs what was written."""
     gone = [one.path.name for one in todo if one.what == "retiré" and _is_running(one.path.name)]
     if gone:
-        yield f"sudo systemctl disable --now {' '.join(gone)}"
+        yield f"sudo systemctl stop {' '.join(gone)}"
     yield f"sudo systemctl daemon-reload && sudo systemctl enable --now {TARGET}"
     changed = {one.path.name for one in todo if one.what == "modifié"}
     for name, files in running(found).items():  # one after the other: the API never stops

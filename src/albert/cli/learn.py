@@ -10,7 +10,7 @@ from albert.bootstrap.albert import Albert
 from albert.cli.console import bar, say
 from albert.corpus.build import build as build_corpus
 from albert.corpus.build import fingerprint
-from albert.corpus.catalog import DATASETS, Dataset, Origin
+from albert.corpus.catalog import DATASETS, NEEDED, Dataset, Origin
 from albert.corpus.fetch import Fetched, fetch
 from albert.corpus.fetch import Progress as FetchProgress
 from albert.corpus.installed import corpus_inputs, manifests
@@ -24,10 +24,6 @@ from albert.index.embedding import Scope, embed_missing
 from albert.inference.e5 import E5Embedder
 from albert.lexicon.acronyms import mine
 from albert.lexicon.lexicon import written_by_hand
-
-NEEDED = ("service-public", "travail-emploi")
-"""The sources that answers come from; the others are welcome."""
-
 
 _ORIGIN: dict[str, Origin] = {"official": "official", "registry": "registry"}
 

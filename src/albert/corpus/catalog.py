@@ -127,6 +127,8 @@ DATASETS: dict[str, Dataset] = {
     each.name: each
     for each in (SERVICE_PUBLIC, TRAVAIL_EMPLOI, EXPERIENCES, DIRECTORY, FRANCE_SERVICES)
 }
+NEEDED = (SERVICE_PUBLIC.name, TRAVAIL_EMPLOI.name)
+"""The sources that answers come from; the others are welcome."""
 
 
 def dataset(name: str) -> Dataset:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from albert.corpus.catalog import DATASETS, NEEDED
 from albert.deploy.plan import Service
 from albert.deploy.systemd.installation import Installation
 from albert.deploy.systemd.sandbox import Sandbox, options
@@ -46,7 +47,7 @@ def learn(installation: Installation) -> str:
                 *_AFTER_NETWORK,
                 ("OnSuccess", VECTORS),
             ],
-            "Service": [*_learning(installation), ("TimeoutStartSec", "1h")],
+            "Service": [*_learning(installation, NEEDED), ("TimeoutStartSec", "1h")],
         }
     )
 
@@ -64,7 +65,11 @@ def corpus(installation: Installation) -> str:
                 ("After", VECTORS),
                 ("OnSuccess", VECTORS),
             ],
-            "Service": [*_learning(installation), ("TimeoutStartSec", "2h"), *_STANDING_BACK],
+            "Service": [
+                *_learning(installation, DATASETS),
+                ("TimeoutStartSec", "2h"),
+                *_STANDING_BACK,
+            ],
         }
     )
 
@@ -146,8 +151,13 @@ def variables(installation: Installation) -> dict[str, dict[str, str]]:
     }
 
 
-def _learning(installation: Installation) -> list[Option]:
-    words = [["corpus", "fetch"], ["corpus", "build"], ["index", "build"]]
+def _learning(installation: Installation, sources: Iterable[str]) -> list[Option]:
+    optional = [name for name in sources if name not in NEEDED]
+    words = [
+        ["corpus", "fetch", *NEEDED],
+        *(["-", "corpus", "fetch", name] for name in optional),
+        *(["corpus", "build"], ["index", "build"]),
+    ]
     origins = [one.strip() for one in installation.settings.corpus_from.split(",")]
     files = [one for one in origins if one.startswith("/")]
     # the registry is asked by npm, and node compiles
@@ -165,13 +175,13 @@ def _job(
     needs: Sequence[str] = (),
     compiles: bool,
 ) -> list[Option]:
-    """``places`` are folders that are written beside the data."""
+    """A command that begins with ``-`` may fail; ``places`` are written beside the data."""
     storage = installation.storage if name == "models" else ""
     own = [one for one in (*places, storage) if one and not one.startswith(installation.home)]
     return [
         ("Type", "oneshot"),
         *identity(installation, name),
-        *(("ExecStart", command([installation.program, *words])) for words in commands),
+        *(("ExecStart", _line(installation, words)) for words in commands),
         ("Environment", "HOME=%C/albert"),  # npm keeps there what it brought
         ("CacheDirectory", "albert"),
         ("CacheDirectoryMode", "0700"),
@@ -183,6 +193,12 @@ def _job(
             )
         ),
     ]
+
+
+def _line(installation: Installation, words: Sequence[str]) -> str:
+    if words[0] == "-":
+        return f"-{command([installation.program, *words[1:]])}"
+    return command([installation.program, *words])
 
 
 _AFTER_NETWORK: Sequence[Option] = (

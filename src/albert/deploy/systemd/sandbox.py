@@ -48,7 +48,7 @@ _EVERY: Sequence[Option] = (
     ("PrivateIPC", "yes"),
     ("SystemCallArchitectures", "native"),
     ("SystemCallFilter", "@system-service"),
-    ("SystemCallFilter", "~@privileged @resources"),
+    ("SystemCallFilter", "~@privileged"),
     ("SystemCallErrorNumber", "EPERM"),
 )
 
@@ -72,8 +72,10 @@ def _devices(sandbox: Sandbox) -> list[Option]:
             ("PrivateDevices", "yes"),
             ("PrivateUsers", "yes"),
             ("ProcSubset", "pid"),
+            ("SystemCallFilter", "~@resources"),
         ]
-    # the driver's library looks into /proc/driver/nvidia, torch into /proc/meminfo
+    # the driver's library looks into /proc/driver/nvidia, torch into /proc/meminfo, and NCCL
+    # binds its threads to the cores that are near its card
     return [("DevicePolicy", "closed"), ("DeviceAllow", "char-nvidia* rw")]
 
 
