@@ -1,8 +1,7 @@
 """A bare Debian 12 in a folder: made once for all runs, copied for each test.
 
-A test module that wants one says ``pytest_plugins = ("debian_roots",)`` and asks for
-``debian_root``. Its apt is this machine's own: the same sources, proxies and authorities, so that
-no address is written here.
+Its apt is this machine's own: the same sources, proxies and authorities, so that no address is
+written here.
 """
 
 from __future__ import annotations
@@ -16,8 +15,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-import pytest
 
 SUITE = "bookworm"
 
@@ -99,12 +96,6 @@ def unpack(into: Path) -> DebianRoot:
     refusing.write_text("#!/bin/sh\nexit 101\n")
     refusing.chmod(0o755)
     return DebianRoot(into)
-
-
-@pytest.fixture
-def debian_root(tmp_path: Path) -> DebianRoot:
-    """A bare Debian 12 of the test's own."""
-    return unpack(tmp_path / "root")
 
 
 @contextmanager

@@ -15,6 +15,8 @@ SCRIPT = Path(__file__).parents[2] / "utils" / "init_vm.sh"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAPHZSxeAAyKIhCAIo7EVT6xOSQn/s3nCPom0e+fhFU3 ci@albert"
 GIVEN = {"GITLAB_PASSWORD": "Sûr: 12 mots$ «é»", "GITLAB_SSH_PUBLIC_KEY": KEY}
 
+LOCAL = ("--without-gpu", "--without-docker")
+
 SYSTEMS = {
     "ubuntu-22.04": 'ID=ubuntu\nVERSION_ID="22.04"\nVERSION_CODENAME=jammy\n',
     "ubuntu-24.04": 'ID=ubuntu\nVERSION_ID="24.04"\nVERSION_CODENAME=noble\n',

@@ -7,32 +7,28 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import debian_roots
 import pytest
 from debian_roots import DebianRoot
 from new_machine import GIVEN, KEY, SCRIPT, SYSTEMS, bash, init_vm, state
 
+pytest_plugins = ("debian_fixtures",)
+
 PLANS = Path(__file__).parent / "plans"
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> DebianRoot:
-    return debian_roots.unpack(tmp_path_factory.mktemp("bare") / "root")
-
-
 @pytest.fixture
-def bare(root: DebianRoot) -> Iterator[DebianRoot]:
+def bare(bare_root: DebianRoot) -> Iterator[DebianRoot]:
     """A bare machine, which is as it was when the test is over."""
-    shutil.copy(SCRIPT, root.path / "init_vm.sh")
-    before = state(root)
-    yield root
-    assert state(root) == before
+    shutil.copy(SCRIPT, bare_root.path / "init_vm.sh")
+    before = state(bare_root)
+    yield bare_root
+    assert state(bare_root) == before
 
 
 @pytest.fixture(params=["ubuntu-22.04", "ubuntu-24.04", "debian-12"])
-def system(request: pytest.FixtureRequest, root: DebianRoot) -> Iterator[str]:
+def system(request: pytest.FixtureRequest, bare_root: DebianRoot) -> Iterator[str]:
     name = str(request.param)
-    with as_system(root, name):
+    with as_system(bare_root, name):
         yield name
 
 
