@@ -5,10 +5,11 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -71,15 +72,19 @@ class Guarded:
             **said,
         }
 
+    @property
+    def address(self) -> dict[str, Any]:
+        return {
+            "host": "127.0.0.1",
+            "port": self.port,
+            "user": "albert",
+            "password": PASSWORD,
+            "database": "postgres",
+        }
+
     def create(self, name: str) -> None:
         async def work() -> None:
-            connection = await asyncpg.connect(
-                host="127.0.0.1",
-                port=self.port,
-                user="albert",
-                password=PASSWORD,
-                database="postgres",
-            )
+            connection = await asyncpg.connect(**self.address)
             await connection.execute(f"CREATE DATABASE {name}")
             await connection.close()
 
@@ -108,18 +113,19 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     with subprocess.Popen(
         [*owner, programs() / "postgres", "-D", data, *options], stderr=subprocess.DEVNULL
     ) as process:
-        wait_open(port)
-        yield Guarded(port, tmp_path_factory.mktemp("home"))
+        guard = Guarded(port, tmp_path_factory.mktemp("home"))
+        asyncio.run(answering(guard.address))
+        yield guard
         process.terminate()
 
 
-def wait_open(port: int) -> None:
-    for _ in range(600):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
+async def answering(address: dict[str, Any]) -> None:
+    async with asyncio.timeout(60):
+        while True:
+            with suppress(OSError, asyncpg.CannotConnectNowError):
+                await (await asyncpg.connect(**address)).close()
                 return
-        time.sleep(0.05)
-    pytest.fail("PostgreSQL does not listen")
+            await asyncio.sleep(0.05)
 
 
 def test_the_embedded_database_is_saved_lost_and_restored(tmp_path: Path) -> None:
