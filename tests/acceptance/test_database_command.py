@@ -2,13 +2,15 @@
 
 import asyncio
 import os
+import re
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -71,15 +73,19 @@ class Guarded:
             **said,
         }
 
+    @property
+    def address(self) -> dict[str, Any]:
+        return {
+            "host": "127.0.0.1",
+            "port": self.port,
+            "user": "albert",
+            "password": PASSWORD,
+            "database": "postgres",
+        }
+
     def create(self, name: str) -> None:
         async def work() -> None:
-            connection = await asyncpg.connect(
-                host="127.0.0.1",
-                port=self.port,
-                user="albert",
-                password=PASSWORD,
-                database="postgres",
-            )
+            connection = await asyncpg.connect(**self.address)
             await connection.execute(f"CREATE DATABASE {name}")
             await connection.close()
 
@@ -108,18 +114,19 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     with subprocess.Popen(
         [*owner, programs() / "postgres", "-D", data, *options], stderr=subprocess.DEVNULL
     ) as process:
-        wait_open(port)
-        yield Guarded(port, tmp_path_factory.mktemp("home"))
+        guard = Guarded(port, tmp_path_factory.mktemp("home"))
+        asyncio.run(answering(guard.address))
+        yield guard
         process.terminate()
 
 
-def wait_open(port: int) -> None:
-    for _ in range(600):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
+async def answering(address: dict[str, Any]) -> None:
+    async with asyncio.timeout(60):
+        while True:
+            with suppress(OSError, asyncpg.CannotConnectNowError):
+                await (await asyncpg.connect(**address)).close()
                 return
-        time.sleep(0.05)
-    pytest.fail("PostgreSQL does not listen")
+            await asyncio.sleep(0.05)
 
 
 def test_the_embedded_database_is_saved_lost_and_restored(tmp_path: Path) -> None:
@@ -173,9 +180,9 @@ def test_a_database_that_does_not_let_us_in_is_one_sentence(guarded: Guarded) ->
     absent = refused(guarded.env(POSTGRES_DB="absente"), "db", "check")
     assert "La base « absente » n'existe pas" in absent
     away = refused(guarded.env(POSTGRES_PORT="1"), "db", "check")
-    assert "ne répond pas à 127.0.0.1:1" in away
+    assert "ne répond pas à 127.0.0.1:1 (rien n'y écoute)" in away
     nowhere = refused(guarded.env(POSTGRES_HOST="base.invalid"), "db", "check")
-    assert "ne répond pas à base.invalid" in nowhere
+    assert re.search(r"à base\.invalid:\d+ \(ce nom n'a pas d'adresse\)", nowhere)
 
 
 @pytest.mark.parametrize("words", ["db migrate", "db backup", "db check", "user list"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -102,8 +103,20 @@ def refusal(error: Exception, uri: str) -> DatabaseError:
         return DatabaseError(
             f"L'adresse de la base ({at.host}) ne peut servir ({error}) : corrigez POSTGRES_URI."
         )
-    why = "délai dépassé" if isinstance(error, TimeoutError) else error
     return DatabaseUnavailable(
-        f"PostgreSQL ne répond pas à {at.host} ({why}) : lancez-le, ou corrigez POSTGRES_HOST "
-        "et POSTGRES_PORT."
+        f"PostgreSQL ne répond pas à {at.host} ({_silence(error)}) : lancez-le, ou corrigez "
+        "POSTGRES_HOST et POSTGRES_PORT."
     )
+
+
+def _silence(error: Exception) -> str:
+    kinds: dict[type[Exception], str] = {
+        ConnectionRefusedError: "rien n'y écoute",
+        socket.gaierror: "ce nom n'a pas d'adresse",
+        TimeoutError: "délai dépassé",
+        FileNotFoundError: "son socket n'existe pas",
+        asyncpg.OperatorInterventionError: "il démarre, ou s'arrête",
+        asyncpg.TooManyConnectionsError: "toutes ses connexions sont prises",
+    }
+    known = (said for kind, said in kinds.items() if isinstance(error, kind))
+    return next(known, getattr(error, "strerror", None) or str(error))
