@@ -31,7 +31,7 @@ VALUES = {
 LIGHT = RoutedModel(
     name="albert-light",
     hf_repo_id="AgentPublic/albert-light",
-    engine=Engine(gpu_memory_share=0.4, python="/opt/vllm/bin/python"),
+    engine=Engine(gpu_memory_share=0.4, python="/srv/vllm/bin/python"),
     replicas=(
         Replica(host="10.0.0.2", key_variable="CLE_GPU1"),
         Replica(host="gpu2.exemple.fr"),
