@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from albert.cli import deploy_compose, deploy_gpu, deploy_render, deploy_systemd
+from albert.cli import deploy_compose, deploy_gpu, deploy_release, deploy_render, deploy_systemd
 from albert.cli.deploy_roll import roll_here
 from albert.cli.deploy_verify import verify
 
@@ -21,3 +21,8 @@ app.command("up")(deploy_compose.up)
 app.command("down")(deploy_compose.down)
 app.command("status")(deploy_compose.status)
 app.command("logs")(deploy_compose.logs)
+app.command("prepare")(deploy_release.prepare)
+app.command("release")(deploy_release.release)
+app.command("probe")(deploy_release.probe)
+app.command("rollback")(deploy_release.rollback)
+app.command("releases")(deploy_release.releases)

@@ -12,7 +12,7 @@ from albert.api.secrets import refuse_weak_secrets
 from albert.cli.console import say, show
 from albert.cli.systemd_checks import check_database
 from albert.deploy.compose.folder import check_ours, put
-from albert.deploy.compose.render import rendered
+from albert.deploy.compose.render import Files, rendered
 from albert.deploy.environments import environment_of
 from albert.deploy.variables import check
 from albert.domain.errors import EnvironmentInvalid
@@ -39,18 +39,33 @@ def render(
     values = environment_of(environment, env_file)
     place = output_of(environment, output)
     check_ours(place)
-    path = values.get("ALBERT_ROUTING_TABLE")
-    table = read(Path(path).expanduser()) if path else RoutingTable({})
-    _refuse_unknown(values, table)
-    files = rendered(environment, values, table)
-    settings = load(values)
-    refuse_weak_secrets(settings)
-    check_database(values, settings)
+    files = files_of(environment, values)
     changed = put(files, place)
     for host in files:
         show(str(place / host))
     if not changed:
         say("Rien n'a changé.")
+
+
+def files_of(environment: str, values: Mapping[str, str]) -> dict[str, Files]:
+    """Return what is rendered for each machine.
+
+    Raises:
+        EnvironmentInvalid, SettingInvalid
+    """
+    table = table_of(values)
+    _refuse_unknown(values, table)
+    files = rendered(environment, values, table)
+    settings = load(values)
+    refuse_weak_secrets(settings)
+    check_database(values, settings)
+    return files
+
+
+def table_of(values: Mapping[str, str]) -> RoutingTable:
+    """Return an environment's routing table; it is empty if it names none."""
+    path = values.get("ALBERT_ROUTING_TABLE")
+    return read(Path(path).expanduser()) if path else RoutingTable({})
 
 
 def _refuse_unknown(values: Mapping[str, str], table: RoutingTable) -> None:

@@ -1,0 +1,229 @@
+"""``albert deploy release``, ``rollback``, ``releases``, ``prepare``: versions go to machines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Literal
+
+import typer
+
+from albert import __version__
+from albert.cli.console import say, show
+from albert.cli.deploy_render import files_of, table_of
+from albert.deploy.bundle import Bundle, bundle, services
+from albert.deploy.compose.folder import put
+from albert.deploy.environments import environment_of
+from albert.deploy.hosts import Host, LocalHost, Ssh, SshHost
+from albert.deploy.plan import LOCAL, plan
+from albert.deploy.preparation import prepare as prepare_sites
+from albert.deploy.release import Sites, ill
+from albert.deploy.release import release as release_to
+from albert.deploy.release import rollback as roll_back
+from albert.deploy.site import PARTS, Part, Site
+from albert.deploy.variables import default
+from albert.domain.errors import EnvironmentInvalid
+
+Environment = Annotated[str, typer.Argument(metavar="ENV", help="Nom de l'environnement.")]
+File = Annotated[
+    Path | None,
+    typer.Option("--env-file", help="Ses variables ; sinon environments/ENV.env."),
+]
+Version = Annotated[
+    str, typer.Option("--version", help="Étiquette des images ; sinon IMAGE_TAG, ou notre version.")
+]
+Images = Annotated[str, typer.Option("--images", help="Début de leurs noms ; sinon IMAGE_NAME.")]
+Folder = Annotated[
+    Path | None,
+    typer.Option("--bundle", help="Ce que « albert deploy render » a écrit ; sinon on le refait."),
+]
+Only = Annotated[
+    Literal["llm", "api"] | None,
+    typer.Option("--only", help="Les modèles seulement (llm), ou l'API seulement (api)."),
+]
+Wait = Annotated[
+    float | None,
+    typer.Option(min=1, help="Secondes laissées à un service ; sinon 1800 (llm) ou 300 (api)."),
+]
+Key = Annotated[
+    Path | None, typer.Option("--ssh-key", envvar="SSH_PRIVATE_KEY", help="Clef privée.")
+]
+Known = Annotated[
+    Path | None,
+    typer.Option("--known-hosts", envvar="SSH_KNOWN_HOSTS", help="Clefs d'hôtes épinglées."),
+]
+Config = Annotated[
+    Path | None,
+    typer.Option("--ssh-config", envvar="SSH_CONFIG", help="Configuration d'OpenSSH."),
+]
+User = Annotated[
+    str | None,
+    typer.Option("--ssh-user", envvar="SSH_USER", help="Compte sur les hôtes ; sinon gitlab."),
+]
+
+
+def release(
+    environment: Environment,
+    env_file: File = None,
+    version: Version = "",
+    images: Images = "",
+    only: Only = None,
+    folder: Folder = None,
+    wait: Wait = None,
+    key: Key = None,
+    known: Known = None,
+    config: Config = None,
+    user: User = None,
+) -> None:
+    """Met une version en service sur chaque hôte ; malade, elle y cède la place à la précédente."""
+    values = _values(environment, env_file, version, images)
+    there = _sites(environment, values, _ssh(key, known, config, user, values), wait)
+    with _bundle(there, values, folder) as made:
+        release_to(there, made, _parts(only))
+
+
+def rollback(
+    environment: Environment,
+    env_file: File = None,
+    to: Annotated[str | None, typer.Option(help="Version ; sinon celle d'avant.")] = None,
+    only: Only = None,
+    wait: Wait = None,
+    key: Key = None,
+    known: Known = None,
+    config: Config = None,
+    user: User = None,
+) -> None:
+    """Remet en service la version qui servait avant, sur chaque hôte."""
+    values = environment_of(environment, env_file)
+    there = _sites(environment, values, _ssh(key, known, config, user, values), wait)
+    roll_back(there, _parts(only), to)
+
+
+def releases(
+    environment: Environment,
+    env_file: File = None,
+    key: Key = None,
+    known: Known = None,
+    config: Config = None,
+    user: User = None,
+) -> None:
+    """Dit quelle version sert sur chaque hôte, et celles auxquelles on peut revenir."""
+    values = environment_of(environment, env_file)
+    there = _sites(environment, values, _ssh(key, known, config, user, values))
+    for host, site in there.sites.items():
+        facts = site.facts()
+        for part in PARTS:
+            if services(there.plan, host, part):
+                now, good = facts.current[part] or "aucune", facts.good[part]
+                doubt = "" if now == good else " (jamais vue saine)" if facts.current[part] else ""
+                earlier = [one for one in site.releases(part) if one != now]
+                show(f"{host} {part} : {now}{doubt} ; avant : {', '.join(earlier) or 'aucune'}")
+
+
+def probe(
+    environment: Environment,
+    only: Only = None,
+    env_file: File = None,
+    key: Key = None,
+    known: Known = None,
+    config: Config = None,
+    user: User = None,
+) -> None:
+    """Demande à chaque service en place s'il va bien ; sort en 1 si l'un d'eux ne va pas bien."""
+    values = environment_of(environment, env_file)
+    there = _sites(environment, values, _ssh(key, known, config, user, values))
+    found = [ill(there, part) for part in _parts(only) if there.having(part)]
+    for service, told in (pair for one in found for pair in one.items()):
+        say(f"{service} : {told}")
+    if any(found):
+        raise typer.Exit(1)
+
+
+def prepare(
+    environment: Environment,
+    only: Annotated[
+        Literal["llm", "api"],
+        typer.Option(
+            "--only",
+            help="llm : télécharge les modèles. api : migre la base, apprend les fiches et les "
+            "adresses.",
+        ),
+    ],
+    env_file: File = None,
+    version: Version = "",
+    images: Images = "",
+    folder: Folder = None,
+    key: Key = None,
+    known: Known = None,
+    config: Config = None,
+    user: User = None,
+) -> None:
+    """Apporte une version aux hôtes et y prépare ses données, pendant que l'ancienne sert."""
+    values = _values(environment, env_file, version, images)
+    there = _sites(environment, values, _ssh(key, known, config, user, values))
+    with _bundle(there, values, folder) as made:
+        prepare_sites(there, made, only)
+
+
+def _ssh(
+    key: Path | None,
+    known: Path | None,
+    config: Path | None,
+    user: str | None,
+    values: Mapping[str, str],
+) -> Ssh:
+    key, known, config = (
+        _file(path, name, values)
+        for path, name in (
+            (key, "SSH_PRIVATE_KEY"),
+            (known, "SSH_KNOWN_HOSTS"),
+            (config, "SSH_CONFIG"),
+        )
+    )
+    # A configuration has its own accounts, which an option of ours would overrule.
+    said = user or values.get("SSH_USER") or ("" if config else default("SSH_USER"))
+    return Ssh(said, key, known, config)
+
+
+def _file(path: Path | None, name: str, values: Mapping[str, str]) -> Path | None:
+    said = path or (Path(values[name]).expanduser() if values.get(name) else None)
+    if said and not said.is_file():
+        raise EnvironmentInvalid(f"{name} : le fichier « {said} » n'existe pas.")
+    return said
+
+
+def _values(environment: str, env_file: Path | None, version: str, images: str) -> dict[str, str]:
+    values = environment_of(environment, env_file)
+    said = {"IMAGE_TAG": version, "IMAGE_NAME": images}
+    return values | {name: value for name, value in said.items() if value}
+
+
+@contextmanager
+def _bundle(there: Sites, values: Mapping[str, str], folder: Path | None) -> Iterator[Bundle]:
+    version = values.get("IMAGE_TAG") or __version__
+    if folder is not None:
+        yield bundle(there.plan, folder, version)
+        return
+    with TemporaryDirectory() as made:
+        place = Path(made) / "rendered"
+        put(files_of(there.plan.environment, values), place)
+        yield bundle(there.plan, place, version)
+
+
+def _sites(
+    environment: str, values: Mapping[str, str], ssh: Ssh, wait: float | None = None
+) -> Sites:
+    planned = plan(environment, values, table_of(values))
+    program = values.get("COMPOSE_PROGRAM") or default("COMPOSE_PROGRAM")
+    sites = {name: Site(_host(name, ssh), program) for name in planned.hosts}
+    return Sites(planned, sites, say, patience=wait)
+
+
+def _host(name: str, ssh: Ssh) -> Host:
+    return LocalHost() if name == LOCAL else SshHost(name, ssh)
+
+
+def _parts(only: Part | None) -> Sequence[Part]:
+    return (only,) if only else PARTS

@@ -1,0 +1,44 @@
+"""Services started from a release: in which order, and when each of them is up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from albert.deploy.site import Part, Site
+from albert.domain.errors import DeploymentError
+
+PATIENCE: Mapping[Part, float] = {"llm": 1800.0, "api": 300.0}
+"""Seconds left to a service to answer: a large model reads its weights for minutes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Activation:
+    """What starts on a machine: services of one part of a release, with their ports."""
+
+    part: Part
+    release: str
+    services: Mapping[str, int]
+    patience: float | None = None  # seconds; None: the part's own
+    anew: bool = True  # not if this very release serves already
+
+
+Activate = Callable[[Site, Activation], None]
+"""Start the services on the machine and return once each is healthy, or raise DeploymentError."""
+
+
+def in_turn(site: Site, wanted: Activation) -> None:
+    """Start each service once the one before is healthy: of two sets of workers, one serves.
+
+    Raises:
+        DeploymentError: with the service that does not answer; those after it were left alone.
+        HostUnreachable
+    """
+    patience = PATIENCE[wanted.part] if wanted.patience is None else wanted.patience
+    anew = ("--force-recreate",) if wanted.anew else ()
+    for name in wanted.services:
+        site.compose(wanted.release, "up", "--detach", "--no-deps", *anew, name)
+        if told := site.healthy(wanted.release, name, patience):
+            raise DeploymentError(
+                f"{site.host.name} : « {name} » ne va pas bien après {patience:.0f} s ({told})."
+            )

@@ -1,0 +1,132 @@
+"""The releases that a machine keeps, and the one that serves; every step is ``on_host.sh``'s."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Literal
+
+from albert.deploy.hosts import Host
+from albert.domain.errors import DeploymentError
+
+Part = Literal["llm", "api"]
+PARTS: tuple[Part, ...] = ("llm", "api")
+"""What is released at one go: the models (language and vectors), or the API."""
+
+_SCRIPT = "on_host.sh"
+_HOLD = (
+    'umask 077; mkdir -p "$HOME/albert"; exec 9>>"$HOME/albert/deploy.lock"; '
+    'if flock --nonblock 9; then : >"$HOME/albert/deploy.lock"; echo "$1" >&9; echo locked; '
+    'exec cat >/dev/null; else echo "busy $(cat "$HOME/albert/deploy.lock")"; fi'
+)
+"""Nobody else deploys to a machine while our connection lives; it ends with us, however we do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a machine said of itself."""
+
+    home: str
+    environment: str  # the one that it serves; empty on a new machine
+    free: int  # KiB on the disk of ~/albert
+    listening: frozenset[int]  # ports
+    refused: str  # what Compose said instead of its version; empty: it runs
+    current: dict[Part, str] = field(default_factory=dict)
+    good: dict[Part, str] = field(default_factory=dict)
+    services: dict[Part, dict[str, int]] = field(default_factory=dict)  # that serve, and their port
+
+
+class Site:
+    """A machine to which releases go.
+
+    Its methods raise ``DeploymentError`` and ``HostUnreachable``, as ``Host`` does.
+    """
+
+    def __init__(self, host: Host, program: str) -> None:
+        """``program`` is Compose over there, in the words of a shell."""
+        self.host = host
+        self._program = program
+
+    @property
+    def _engine(self) -> str:
+        """The program that knows images: ``docker`` of ``docker compose`` or ``docker-compose``."""
+        *before, last = self._program.split()
+        return " ".join(before if last == "compose" else [*before, last.removesuffix("-compose")])
+
+    @contextmanager
+    def alone(self, who: str) -> Iterator[None]:
+        """Be the only one who deploys to this machine."""
+        with self.host.held(["sh", "-c", _HOLD, "hold", who]) as line:
+            if line != "locked":
+                by = line.removeprefix("busy").strip() or "quelqu'un"
+                raise DeploymentError(
+                    f"{self.host.name} : un autre déploiement y est en cours ({by}). Attendez "
+                    "qu'il finisse, puis recommencez ; rien n'a été changé."
+                )
+            yield
+
+    def facts(self) -> Facts:
+        said: dict[str, str] = {}
+        for line in self._do("facts", self._program).splitlines():
+            name, _, value = line.partition("=")
+            said[name] = value.strip()
+        return Facts(
+            home=said["home"],
+            environment=said["environment"],
+            free=int(said["free"] or 0),
+            listening=frozenset(int(port, 16) for port in said["listening"].split()),
+            refused="" if said["compose"] == "yes" else said.get("told") or "introuvable",
+            current={part: said[f"current.{part}"] for part in PARTS},
+            good={part: said[f"good.{part}"] for part in PARTS},
+            services={part: _ports(said[f"services.{part}"]) for part in PARTS},
+        )
+
+    def receive(self, folder: Path, environment: str, release: str, home: str) -> None:
+        """Bring a bundle, whole or not at all."""
+        self.host.put(folder, f"{home}/albert/releases/.incoming-{release}")
+        self._do("keep", environment, release)
+
+    def pull(self, images: Sequence[str]) -> None:
+        self._do("pull", self._engine, *images)
+
+    def switch(self, part: Part, release: str) -> None:
+        self._do("switch", part, release)
+
+    def compose(self, release: str, *words: str) -> str:
+        """Run Compose in the folder of a release."""
+        return self._do("compose", release, self._program, "--", *words)
+
+    def healthy(self, release: str, service: str, seconds: float) -> str | None:
+        """Wait for a service; return what it said instead of being well, or None if it is."""
+        said = self._do("healthy", release, self._program, service, f"{seconds:.0f}").strip()
+        return None if said == "well" else said
+
+    def approve(self, part: Part, release: str) -> None:
+        """Write down that a release serves well: the one to go back to."""
+        self._do("good", part, release)
+
+    def forget(self, part: Part) -> None:
+        self._do("forget", part)
+
+    def prune(self, count: int) -> None:
+        self._do("prune", str(count))
+
+    def releases(self, part: Part) -> list[str]:
+        """Return the releases that were healthy once, the last one first."""
+        return self._do("releases", part).split()
+
+    def services(self, part: Part, release: str) -> dict[str, int]:
+        """Return the services of a release that is there, and their ports."""
+        return _ports(self._do("services", part, release))
+
+    def _do(self, verb: str, *words: str) -> str:
+        script = files("albert.deploy").joinpath(_SCRIPT).read_text("utf-8")
+        return self.host.run(["sh", "-s", "--", verb, *words], given=script)
+
+
+def _ports(said: str) -> dict[str, int]:
+    pairs = (word.rpartition(":") for word in said.split())
+    return {name: int(port) for name, _, port in pairs}
