@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from albert.deploy.activation import Activation, behind_nginx
 from albert.deploy.hosts import LocalHost, run
 from albert.deploy.rolling import Front, roll, upstream, wait_ready
+from albert.deploy.site import Site
 from albert.domain.errors import DeploymentError
 
 ROOT = Path(__file__).parents[2]
@@ -85,6 +88,52 @@ def test_the_file_of_the_repository_is_what_is_written() -> None:
 def test_nobody_ready_is_one_sentence() -> None:
     with pytest.raises(DeploymentError, match="n'est pas prêt"):
         wait_ready(9, 0.1)
+
+
+class Deployed:
+    """A machine whose containers are only counted: what is asked of them, and whom nginx asks."""
+
+    def __init__(self, told: Told, *, well: bool = True) -> None:
+        self.host = LocalHost()
+        self.asked: list[tuple[str, list[str]]] = []
+        self._told, self._well = told, well
+
+    def compose(self, _release: str, *words: str) -> str:
+        self.asked.append((words[-1], self._told.said[-1:]))
+        return ""
+
+    def healthy(self, _release: str, _service: str, _seconds: float) -> str:
+        return "" if self._well else "starting"
+
+
+WANTED = Activation("api", "r2", {"api-8090": 8090, "api-8091": 8091})
+
+
+def test_a_release_restarts_each_set_while_nginx_asks_the_other(tmp_path: Path) -> None:
+    told = Told(tmp_path)
+    site = Deployed(told)
+    activate = behind_nginx(str(told.file), told.front.reload, lambda _: None, settle=0)
+    activate(cast("Site", site), WANTED)
+    assert site.asked == [("api-8090", ["8091"]), ("api-8091", ["8090"])]
+    assert told.said == ["8091", "8090", "8090 8091"]
+
+
+def test_a_release_that_is_ill_leaves_its_set_aside(tmp_path: Path) -> None:
+    told = Told(tmp_path)
+    site = Deployed(told, well=False)
+    activate = behind_nginx(str(told.file), told.front.reload, lambda _: None, settle=0)
+    with pytest.raises(DeploymentError, match="api-8090"):
+        activate(cast("Site", site), WANTED)
+    assert told.said == ["8091"]
+
+
+def test_models_and_a_release_that_serves_already_leave_nginx_alone(tmp_path: Path) -> None:
+    told = Told(tmp_path)
+    activate = behind_nginx(str(told.file), told.front.reload, lambda _: None, settle=0)
+    site = cast("Site", Deployed(told))
+    activate(site, Activation("llm", "r2", {"llm-m": 8000}))
+    activate(site, Activation("api", "r2", {"api-8090": 8090}, anew=False))
+    assert told.said == []
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import typer
 from albert import __version__
 from albert.cli.console import say, show
 from albert.cli.deploy_render import files_of, table_of
+from albert.deploy.activation import Activate, behind_nginx, in_turn
 from albert.deploy.bundle import Bundle, bundle, services
 from albert.deploy.compose.folder import put
 from albert.deploy.environments import environment_of
@@ -218,7 +219,13 @@ def _sites(
     planned = plan(environment, values, table_of(values))
     program = values.get("COMPOSE_PROGRAM") or default("COMPOSE_PROGRAM")
     sites = {name: Site(_host(name, ssh), program) for name in planned.hosts}
-    return Sites(planned, sites, say, patience=wait)
+    return Sites(planned, sites, say, _activate(values), wait)
+
+
+def _activate(values: Mapping[str, str]) -> Activate:
+    if file := values.get("UPSTREAM_FILE"):
+        return behind_nginx(file, values.get("UPSTREAM_RELOAD", ""), say)
+    return in_turn
 
 
 def _host(name: str, ssh: Ssh) -> Host:

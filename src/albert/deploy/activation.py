@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from albert.deploy.rolling import Front, roll
 from albert.deploy.site import Part, Site
 from albert.domain.errors import DeploymentError
 
@@ -42,3 +43,26 @@ def in_turn(site: Site, wanted: Activation) -> None:
             raise DeploymentError(
                 f"{site.host.name} : « {name} » ne va pas bien après {patience:.0f} s ({told})."
             )
+
+
+def behind_nginx(
+    file: str, reload: str, say: Callable[[str], None], settle: float = 2.0
+) -> Activate:
+    """Return ``in_turn`` for machines whose nginx asks the API's sets of workers.
+
+    While a set restarts, ``file`` of the machine names the others only; see ``rolling.Front``.
+    """
+
+    def activate(site: Site, wanted: Activation) -> None:
+        if wanted.part != "api" or not wanted.anew:
+            in_turn(site, wanted)
+            return
+        workers = {name: f"127.0.0.1:{port}" for name, port in wanted.services.items()}
+
+        def restart(name: str) -> None:
+            in_turn(site, replace(wanted, services={name: wanted.services[name]}))
+
+        front = Front(site.host, file, reload, settle)
+        roll([front], workers, restart, lambda told: say(f"{site.host.name} : {told}"))
+
+    return activate

@@ -25,7 +25,7 @@ class Front:
 
     host: Host
     file: str
-    reload: str  # a command, in the words of a shell
+    reload: str  # a command, in the words of a shell; empty: a unit of systemd watches the file
     settle: float = 2.0
 
     def show(self, workers: Sequence[str]) -> None:
@@ -41,7 +41,8 @@ class Front:
             return
         self._put(after)
         try:
-            self.host.run(shlex.split(self.reload))
+            if self.reload:
+                self.host.run(shlex.split(self.reload))
         except DeploymentError:
             if before:
                 self._put(before)

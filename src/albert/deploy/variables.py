@@ -67,6 +67,8 @@ DEPLOYMENT: tuple[Variable, ...] = (
     Variable("OSC_ENDPOINT_API", ("pipeline",)),
     Variable("OSC_GPU_ID", ("pipeline",)),
     Variable("OSC_VM_ID", ("pipeline",)),
+    Variable("UPSTREAM_FILE", ("pipeline",)),
+    Variable("UPSTREAM_RELOAD", ("pipeline",)),
     Variable("TEST_USERNAME", ("pipeline",)),
     Variable("TEST_PASSWORD", ("pipeline",), secret=True),
 )
