@@ -2,8 +2,7 @@
 
 ``sudo`` is there for an administrator: here one is root already. Three programs have nothing to
 work on in a test: ``apt`` (no way out of the private machine) only sees that Debian has the
-package, ``systemctl`` does to nginx and fail2ban what systemd would, and says what it is told of
-the rest, and ``docker`` has no engine.
+package, ``systemctl`` does to nginx and fail2ban what systemd would, and ``docker`` has no engine.
 """
 
 from __future__ import annotations
@@ -24,7 +23,6 @@ case "$*" in
 "restart nginx") nginx </dev/null >/dev/null 2>&1 ;;
 "reload nginx") nginx -s reload ;;
 "enable --now fail2ban") fail2ban-client -x start </dev/null >/dev/null 2>&1 ;;
-"daemon-reload" | "enable --now albert.target") echo "$*" >>/var/systemctl.log ;;
 *) echo "systemctl: $*" >&2; exit 1 ;;
 esac""",
 }

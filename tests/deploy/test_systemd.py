@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from booted_machine import PATIENCE, ROOT, BootedMachine
+from guide import blocks
 
 from albert.deploy.plan import plan
 from albert.deploy.systemd.installation import Installation
@@ -121,17 +122,20 @@ class Installed:
         for folder in (Path(sys.base_prefix), ROOT):  # others must reach what root installed
             for above in folder.parents:
                 self.machine.said("chmod", "o+x", str(above))
-        self.machine.said("useradd", "--system", "--home-dir", "/var/lib/albert", "albert")
         self._start_postgres()
         self.machine.write("/srv/sheets/particuliers/F10027.xml", SHEET)
         work = ROOT / "tests" / "fixtures" / "travail-emploi" / "fiches-travail.json"
         self.machine.write("/srv/sheets/fiches-travail.json", work.read_text("utf-8"))
         self.write_table(with_model=True)
         self.machine.write("/srv/prod.env", self._variables(), mode=0o600)
-        self.deploy()
-        self.machine.said("systemctl", "daemon-reload")
-        self.machine.said("systemctl", "enable", "--now", "albert.target")
+        self.type_the_guide()
         self.key = self.machine.said("cat", "/var/lib/albert/secrets/api-key").strip()
+
+    def type_the_guide(self) -> None:
+        """Type its block, with the test's own file of variables."""
+        (block,) = blocks("systemd")
+        typed = block.replace("sudo ", "").replace("environments/main.env", "/srv/prod.env")
+        self.machine.said("bash", "-euc", f"cd {ROOT}\n{typed}")
 
     def deploy(self) -> str:
         return self.machine.said(str(ALBERT), "deploy", "systemd", "--env-file", "/srv/prod.env")
