@@ -61,6 +61,15 @@ def test_an_administrator_is_created_given_a_token_and_another_password(tmp_path
     assert right(home, "reset-password", "camille", "--generate") != password
 
 
+def test_an_account_is_erased_only_when_that_is_confirmed(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    right(home, "create", "camille", "camille@exemple.fr", "--generate")
+    assert "--yes" in refused(home, "erase", "camille")
+    right(home, "erase", "camille", "--yes")
+    assert right(home, "list") == ""
+    assert "Aucun compte" in refused(home, "erase", "camille", "--yes")
+
+
 def test_a_mistake_is_one_sentence(tmp_path: Path) -> None:
     home = tmp_path / "home"
     right(home, "create", "camille", "camille@exemple.fr", "--generate")
