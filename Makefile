@@ -124,5 +124,5 @@ $(DEPLOY_TOOLS): tests/deploy/system-packages.txt tests/deploy/requirements.txt 
 	@[ -x .venv/deploy/bin/python ] || $(BIN)/python -m venv .venv/deploy
 	@.venv/deploy/bin/python -m pip --disable-pip-version-check --quiet install -r tests/deploy/requirements.txt
 	@mkdir -p .venv/deploy/npm && cp tests/deploy/package.json .venv/deploy/npm/
-	@npm install --prefix .venv/deploy/npm --no-audit --no-fund --omit=dev --silent
+	@PATH="$(CURDIR)/.venv/deploy/bin:$$PATH" npm install --prefix .venv/deploy/npm --no-audit --no-fund --omit=dev --silent
 	@touch $@
