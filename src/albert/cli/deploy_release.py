@@ -26,6 +26,7 @@ from albert.deploy.release import rollback as roll_back
 from albert.deploy.site import PARTS, Part, Site
 from albert.deploy.variables import default
 from albert.domain.errors import EnvironmentInvalid
+from albert.settings import environment as variables
 
 Environment = Annotated[str, typer.Argument(metavar="ENV", help="Nom de l'environnement.")]
 File = Annotated[
@@ -48,21 +49,6 @@ Wait = Annotated[
     float | None,
     typer.Option(min=1, help="Secondes laissées à un service ; sinon 1800 (llm) ou 300 (api)."),
 ]
-Key = Annotated[
-    Path | None, typer.Option("--ssh-key", envvar="SSH_PRIVATE_KEY", help="Clef privée.")
-]
-Known = Annotated[
-    Path | None,
-    typer.Option("--known-hosts", envvar="SSH_KNOWN_HOSTS", help="Clefs d'hôtes épinglées."),
-]
-Config = Annotated[
-    Path | None,
-    typer.Option("--ssh-config", envvar="SSH_CONFIG", help="Configuration d'OpenSSH."),
-]
-User = Annotated[
-    str | None,
-    typer.Option("--ssh-user", envvar="SSH_USER", help="Compte sur les hôtes ; sinon gitlab."),
-]
 
 
 def release(
@@ -73,14 +59,10 @@ def release(
     only: Only = None,
     folder: Folder = None,
     wait: Wait = None,
-    key: Key = None,
-    known: Known = None,
-    config: Config = None,
-    user: User = None,
 ) -> None:
     """Met une version en service sur chaque hôte ; malade, elle y cède la place à la précédente."""
     values = _values(environment, env_file, version, images)
-    there = _sites(environment, values, _ssh(key, known, config, user, values), wait)
+    there = _sites(environment, values, _ssh(values), wait)
     with _bundle(there, values, folder) as made:
         release_to(there, made, _parts(only))
 
@@ -91,28 +73,20 @@ def rollback(
     to: Annotated[str | None, typer.Option(help="Version ; sinon celle d'avant.")] = None,
     only: Only = None,
     wait: Wait = None,
-    key: Key = None,
-    known: Known = None,
-    config: Config = None,
-    user: User = None,
 ) -> None:
     """Remet en service la version qui servait avant, sur chaque hôte."""
     values = environment_of(environment, env_file)
-    there = _sites(environment, values, _ssh(key, known, config, user, values), wait)
+    there = _sites(environment, values, _ssh(values), wait)
     roll_back(there, _parts(only), to)
 
 
 def releases(
     environment: Environment,
     env_file: File = None,
-    key: Key = None,
-    known: Known = None,
-    config: Config = None,
-    user: User = None,
 ) -> None:
     """Dit quelle version sert sur chaque hôte, et celles auxquelles on peut revenir."""
     values = environment_of(environment, env_file)
-    there = _sites(environment, values, _ssh(key, known, config, user, values))
+    there = _sites(environment, values, _ssh(values))
     for host, site in there.sites.items():
         facts = site.facts()
         for part in PARTS:
@@ -127,14 +101,10 @@ def probe(
     environment: Environment,
     only: Only = None,
     env_file: File = None,
-    key: Key = None,
-    known: Known = None,
-    config: Config = None,
-    user: User = None,
 ) -> None:
     """Demande à chaque service en place s'il va bien ; sort en 1 si l'un d'eux ne va pas bien."""
     values = environment_of(environment, env_file)
-    there = _sites(environment, values, _ssh(key, known, config, user, values))
+    there = _sites(environment, values, _ssh(values))
     found = [ill(there, part) for part in _parts(only) if there.having(part)]
     for service, told in (pair for one in found for pair in one.items()):
         say(f"{service} : {told}")
@@ -156,43 +126,31 @@ def prepare(
     version: Version = "",
     images: Images = "",
     folder: Folder = None,
-    key: Key = None,
-    known: Known = None,
-    config: Config = None,
-    user: User = None,
 ) -> None:
     """Apporte une version aux hôtes et y prépare ses données, pendant que l'ancienne sert."""
     values = _values(environment, env_file, version, images)
-    there = _sites(environment, values, _ssh(key, known, config, user, values))
+    there = _sites(environment, values, _ssh(values))
     with _bundle(there, values, folder) as made:
         prepare_sites(there, made, only)
 
 
-def _ssh(
-    key: Path | None,
-    known: Path | None,
-    config: Path | None,
-    user: str | None,
-    values: Mapping[str, str],
-) -> Ssh:
+def _ssh(values: Mapping[str, str]) -> Ssh:
+    """Read how machines are reached: a variable of the process wins over the environment's file."""
+    here = {name: value for name, value in variables().items() if name.startswith("SSH_")}
+    said = {**values, **here}
     key, known, config = (
-        _file(path, name, values)
-        for path, name in (
-            (key, "SSH_PRIVATE_KEY"),
-            (known, "SSH_KNOWN_HOSTS"),
-            (config, "SSH_CONFIG"),
-        )
+        _file(name, said) for name in ("SSH_PRIVATE_KEY", "SSH_KNOWN_HOSTS", "SSH_CONFIG")
     )
     # A configuration has its own accounts, which an option of ours would overrule.
-    said = user or values.get("SSH_USER") or ("" if config else default("SSH_USER"))
-    return Ssh(said, key, known, config)
+    user = said.get("SSH_USER") or ("" if config else default("SSH_USER"))
+    return Ssh(user, key, known, config)
 
 
-def _file(path: Path | None, name: str, values: Mapping[str, str]) -> Path | None:
-    said = path or (Path(values[name]).expanduser() if values.get(name) else None)
-    if said and not said.is_file():
-        raise EnvironmentInvalid(f"{name} : le fichier « {said} » n'existe pas.")
-    return said
+def _file(name: str, said: Mapping[str, str]) -> Path | None:
+    path = Path(said[name]).expanduser() if said.get(name) else None
+    if path and not path.is_file():
+        raise EnvironmentInvalid(f"{name} : le fichier « {path} » n'existe pas.")
+    return path
 
 
 def _values(environment: str, env_file: Path | None, version: str, images: str) -> dict[str, str]:
