@@ -2,7 +2,7 @@
 
 A test module says ``pytest_plugins = ("compose_engine",)`` and asks for ``engine``. ``docker`` is
 then Compose for ``docker compose``, and podman for the rest; Compose speaks to podman's own
-service, which has Docker's API. Images are those of ``containers.py``'s store.
+service, which has Docker's API. Images are those of ``built_images.py``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import pytest
 if TYPE_CHECKING:
     from containers import Store
 
-pytest_plugins = ("containers",)
+pytest_plugins = ("built_images",)
 
 ROOT = Path(__file__).parents[2]
 BASE = "localhost/base:12"

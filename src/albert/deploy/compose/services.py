@@ -23,9 +23,10 @@ _DATABASE = {"POSTGRES_HOST": "postgresql", "POSTGRES_PORT": "5432"}
 """That of ``contrib/compose/databases.yml``, from inside its network."""
 
 _PROBE = (
-    "import http.client, sys; to = http.client.HTTPConnection('127.0.0.1', {port}, timeout=4); "
-    "to.request('GET', '{path}'); sys.exit(to.getresponse().status != 200)"
+    "to=__import__('http.client').client.HTTPConnection('127.0.0.1',{port},timeout=4);"
+    "to.request('GET','{path}');exit(to.getresponse().status!=200)"
 )
+"""No space is in it: podman 4, asked as if it were Docker, would make words of what they divide."""
 _READY: Mapping[Kind, str] = {
     "api": "/health/ready",
     "llm": "/health",
