@@ -33,7 +33,10 @@ ASK = """
 import http.client, json, sys
 method, port, path, key, body = sys.argv[1:]
 to = http.client.HTTPConnection("127.0.0.1", int(port), timeout=60)
-to.request(method, path, body or None, {"Authorization": "Bearer " + key} if key else {})
+headers = {"Content-Type": "application/json"}
+if key:
+    headers["Authorization"] = "Bearer " + key
+to.request(method, path, body or None, headers)
 answer = to.getresponse()
 print(json.dumps([answer.status, answer.read().decode()]))
 """

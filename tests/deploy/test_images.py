@@ -242,5 +242,9 @@ def test_the_api_answers_on_what_its_image_learnt_and_stops_when_told(
         status, told = service.ask(8090, "/health")
         assert status == 200
         assert told["index"]["sheets"] == 6
-        assert service.ask(8090, "/api/v2/search", {"query": "RSA"})[0] == 401
+        asked = {"name": "chunks", "query": "renouveler un passeport", "limit": 3}
+        assert service.ask(8090, "/api/v2/indexes", asked)[0] == 401
+        key = (home / "secrets" / "api-key").read_text().strip()
+        status, found = service.ask(8090, "/api/v2/indexes", asked, key)
+        assert (status, len(found)) == (200, 3), found
         assert service.terminate() == 0
