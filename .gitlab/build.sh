@@ -14,6 +14,9 @@ words=(--base "$BASE_IMAGE" --engine "$engine" --name "$CI_REGISTRY_IMAGE" --tag
 for image in "$@"; do
   [ "$image" = llm-cuda ] && [ -z "${CUDA_BASE_IMAGE:-}" ] || words+=("$image")
 done
-trap '"$engine" logout "$CI_REGISTRY"' EXIT
+# Une session à nous : celle du compte du runner sert aussi à la tâche d'à côté, qui construit encore.
+DOCKER_CONFIG=$(mktemp -d)
+export DOCKER_CONFIG REGISTRY_AUTH_FILE=$DOCKER_CONFIG/auth.json
+trap 'rm -rf "$DOCKER_CONFIG"' EXIT
 "$engine" login --username "$CI_REGISTRY_USER" --password-stdin "$CI_REGISTRY" <<<"$CI_REGISTRY_PASSWORD"
 bash utils/build_images.sh "${words[@]}"

@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from albert.deploy.activation import Activation, behind_nginx
+from albert.deploy.activation import Activation, behind_nginx, in_turn
 from albert.deploy.hosts import LocalHost, run
 from albert.deploy.rolling import Front, roll, upstream, wait_ready
 from albert.deploy.site import Site
@@ -57,10 +57,13 @@ def test_a_worker_that_does_not_come_back_is_left_aside(tmp_path: Path) -> None:
     assert told.file.read_text() == upstream(["127.0.0.1:8091"])
 
 
-def test_run_again_it_asks_everybody_at_the_end(tmp_path: Path) -> None:
+def test_run_again_it_begins_with_the_one_that_is_not_asked(tmp_path: Path) -> None:
+    """After the second failed, the first alone serves: it must not be the next to stop."""
     told = Told(tmp_path)
-    told.file.write_text(upstream(["127.0.0.1:8091"]))
-    roll([told.front], WORKERS, lambda _: None, lambda _: None)
+    told.file.write_text(upstream(["127.0.0.1:8090"]))
+    story: list[tuple[str, list[str]]] = []
+    roll([told.front], WORKERS, lambda name: story.append((name, told.said)), lambda _: None)
+    assert story == [("8091", ["8090"]), ("8090", ["8090", "8091"])]
     assert told.file.read_text() == upstream(list(WORKERS.values()))
 
 
@@ -93,17 +96,20 @@ def test_nobody_ready_is_one_sentence() -> None:
 class Deployed:
     """A machine whose containers are only counted: what is asked of them, and whom nginx asks."""
 
-    def __init__(self, told: Told, *, well: bool = True) -> None:
+    def __init__(self, told: Told, *, ill: dict[str, str] | None = None) -> None:
         self.host = LocalHost()
         self.asked: list[tuple[str, list[str]]] = []
-        self._told, self._well = told, well
+        self._told, self._ill = told, ill or {}
 
     def compose(self, _release: str, *words: str) -> str:
         self.asked.append((words[-1], self._told.said[-1:]))
         return ""
 
-    def healthy(self, _release: str, _service: str, _seconds: float) -> str:
-        return "" if self._well else "starting"
+    def healthy(self, _release: str, service: str, _seconds: float) -> str | None:
+        return self._ill.get(service)
+
+    def last_words(self, _release: str, service: str) -> str:
+        return f"{service} | a mal fini"
 
 
 WANTED = Activation("api", "r2", {"api-8090": 8090, "api-8091": 8091})
@@ -120,11 +126,24 @@ def test_a_release_restarts_each_set_while_nginx_asks_the_other(tmp_path: Path) 
 
 def test_a_release_that_is_ill_leaves_its_set_aside(tmp_path: Path) -> None:
     told = Told(tmp_path)
-    site = Deployed(told, well=False)
+    site = Deployed(told, ill={"api-8090": ""})
     activate = behind_nginx(str(told.file), told.front.reload, lambda _: None, settle=0)
-    with pytest.raises(DeploymentError, match="api-8090"):
+    with pytest.raises(DeploymentError, match="api-8090 | a mal fini"):
         activate(cast("Site", site), WANTED)
     assert told.said == ["8091"]
+
+
+def test_a_probe_that_fails_without_a_word_is_a_failure(tmp_path: Path) -> None:
+    site = Deployed(Told(tmp_path), ill={"api-8090": ""})
+    with pytest.raises(DeploymentError, match="sa sonde échoue sans rien dire"):
+        in_turn(cast("Site", site), WANTED)
+
+
+def test_the_set_that_is_ill_is_changed_before_the_one_that_serves(tmp_path: Path) -> None:
+    site = Deployed(Told(tmp_path), ill={"api-8091": "starting"})
+    with pytest.raises(DeploymentError):
+        in_turn(cast("Site", site), WANTED)
+    assert [name for name, _ in site.asked] == ["api-8091"]
 
 
 def test_models_and_a_release_that_serves_already_leave_nginx_alone(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from albert.cli.deploy_render import Environment, Output, output_of
 from albert.deploy.compose.engine import Project
 from albert.deploy.compose.folder import hosts_of
 from albert.deploy.compose.preflight import check
+from albert.deploy.environments import FOLDER, environment_of
 from albert.deploy.here import is_here
 from albert.deploy.variables import default
 from albert.domain.errors import DeploymentError
@@ -101,8 +102,15 @@ def _project(environment: str, host: str, output: Path | None) -> Project:
             f"Dites par --host laquelle des machines rendues est celle-ci : {', '.join(found)}."
         )
     given = variables()
-    program = shlex.split(given.get("COMPOSE_PROGRAM") or default("COMPOSE_PROGRAM"))
+    program = shlex.split(given.get("COMPOSE_PROGRAM") or _said(environment))
     return Project(place / chosen, program, given)
+
+
+def _said(environment: str) -> str:
+    """Return the program that the environment's own file names, if that file is here."""
+    there = (FOLDER / f"{environment}.env").is_file()
+    values = environment_of(environment) if there else {}
+    return values.get("COMPOSE_PROGRAM") or default("COMPOSE_PROGRAM")
 
 
 def _this_machine(found: tuple[str, ...]) -> str:

@@ -10,10 +10,10 @@ import typer
 
 from albert.cli.console import say
 from albert.deploy.env_file import read
+from albert.deploy.here import services_here
 from albert.deploy.hosts import LocalHost
-from albert.deploy.plan import LOCAL, plan
+from albert.deploy.plan import plan
 from albert.deploy.rolling import Front, roll, wait_ready
-from albert.domain.errors import EnvironmentInvalid
 from albert.settings import environment
 
 
@@ -43,11 +43,7 @@ def roll_here(
     et l'autre continue de servir.
     """
     values = read(env_file) if env_file else environment()
-    ports = [one.port for one in plan("", values).on(LOCAL) if one.kind == "api"]
-    if not ports:
-        raise EnvironmentInvalid(
-            "API_HOSTS ne nomme pas cette machine : lancez-le sur les siennes."
-        )
+    ports = [one.port for one in services_here(plan("", values)) if one.kind == "api"]
     host = LocalHost()
 
     def again(port: str) -> None:

@@ -31,17 +31,24 @@ Activate = Callable[[Site, Activation], None]
 def in_turn(site: Site, wanted: Activation) -> None:
     """Start each service once the one before is healthy: of two sets of workers, one serves.
 
+    One that is ill comes first: the others serve meanwhile.
+
     Raises:
         DeploymentError: with the service that does not answer; those after it were left alone.
         HostUnreachable
     """
     patience = PATIENCE[wanted.part] if wanted.patience is None else wanted.patience
     anew = ("--force-recreate",) if wanted.anew else ()
-    for name in wanted.services:
+    for name in sorted(
+        wanted.services, key=lambda name: site.healthy(wanted.release, name, 0) is None
+    ):
         site.compose(wanted.release, "up", "--detach", "--no-deps", *anew, name)
-        if told := site.healthy(wanted.release, name, patience):
+        told = site.healthy(wanted.release, name, patience)
+        if told is not None:
             raise DeploymentError(
-                f"{site.host.name} : « {name} » ne va pas bien après {patience:.0f} s ({told})."
+                f"{site.host.name} : « {name} » ne va pas bien après {patience:.0f} s "
+                f"({told or 'sa sonde échoue sans rien dire'}). Derniers mots de son journal :\n"
+                + site.last_words(wanted.release, name)
             )
 
 

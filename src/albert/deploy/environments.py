@@ -30,4 +30,4 @@ def environment_of(name: str, file: Path | None = None) -> dict[str, str]:
     said = values.get("ENV")
     if said and said != name:
         raise EnvironmentInvalid(f"{path} dit ENV={said}, non {name} : corrigez l'un des deux.")
-    return {"ENV": name, **values}
+    return {**values, "ENV": name}

@@ -16,8 +16,8 @@ from typing import Protocol
 
 from albert.domain.errors import DeploymentError, HostUnreachable
 
-_SECONDS = 1800.0
-"""For one command: images are pulled, models downloaded."""
+_SECONDS = 12 * 3600.0
+"""For one command: the largest models take hours to come. A dead link is noticed by OpenSSH."""
 _UNREACHABLE = 255
 """The exit status by which the OpenSSH client says that it, and not the command, failed."""
 
@@ -126,7 +126,7 @@ class SshHost:
         packed = io.BytesIO()
         with tarfile.open(fileobj=packed, mode="w") as archive:
             archive.add(folder, arcname=".", filter=_nobodys)
-        unpack = 'mkdir -p "$1" && tar -C "$1" -xf -'
+        unpack = 'mkdir -p "$1" && tar -C "$1" -xpf -'
         self._run(["sh", "-c", unpack, "put", place], packed.getvalue())
 
     @contextmanager

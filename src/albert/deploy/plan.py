@@ -66,17 +66,17 @@ def plan(environment: str, values: Mapping[str, str], table: Iterable[RoutedMode
     taken: dict[tuple[str, int], str] = {}
     named: set[tuple[str, str]] = set()
     for one in services:
+        if other := taken.get((one.host, one.port)):
+            raise EnvironmentInvalid(
+                f"« {other} » et « {one.name} » veulent tous deux le port {one.port} de "
+                f"{one.host} : changez l'un d'eux dans la table de routage ou API_PORTS."
+            )
         if (one.host, one.name) in named:
             raise EnvironmentInvalid(
                 f"Deux services de {one.host} s'appelleraient « {one.name} » : donnez à l'un des "
                 "deux modèles un autre nom dans la table de routage."
             )
         named.add((one.host, one.name))
-        if other := taken.get((one.host, one.port)):
-            raise EnvironmentInvalid(
-                f"« {other} » et « {one.name} » veulent tous deux le port {one.port} de "
-                f"{one.host} : changez l'un d'eux dans la table de routage ou API_PORTS."
-            )
         taken[one.host, one.port] = one.name
     return Plan(environment, tuple(services))
 

@@ -51,8 +51,7 @@ def release(sites: Sites, bundle: Bundle, parts: Sequence[Part] = PARTS) -> None
     with ExitStack() as stack:
         sites.alone(stack, bundle.release)
         found = stage(sites, bundle, parts)
-        for part in parts:
-            _put_in_service(sites, bundle, part, found)
+        _put_in_service(sites, bundle, parts, found)
         for site in sites.sites.values():
             site.prune(KEPT)
     sites.tell(f"La version {bundle.release} sert sur {', '.join(sites.sites)}.")
@@ -88,8 +87,9 @@ def rollback(sites: Sites, parts: Sequence[Part] = PARTS, to: str | None = None)
         chosen = {part: _earlier(sites, part, found, to) for part in parts if sites.having(part)}
         for part, target in chosen.items():
             for host in sites.having(part):
-                _serve(sites, host, part, target)
-                _drop(sites.sites[host], part, found[host].current[part], target)
+                before = found[host].current[part]
+                _serve(sites, host, part, target, before)
+                _drop(sites.sites[host], part, before, target)
             for host in sites.having(part):
                 sites.sites[host].approve(part, target)
             sites.tell(f"{part} : la version {target} sert de nouveau.")
@@ -146,41 +146,49 @@ def _fit(host: str, facts: Facts, bundle: Bundle, parts: Sequence[Part]) -> None
                 )
 
 
-def _put_in_service(sites: Sites, bundle: Bundle, part: Part, found: Mapping[str, Facts]) -> None:
-    switched: list[str] = []
+def _put_in_service(
+    sites: Sites, bundle: Bundle, parts: Sequence[Part], found: Mapping[str, Facts]
+) -> None:
+    switched: list[tuple[Part, str]] = []
     try:
-        for host in sites.having(part):
-            switched.append(host)
-            serves = found[host].current[part] == found[host].good[part] == bundle.release
-            _serve(sites, host, part, bundle.release, anew=not serves)
+        for part in parts:
+            for host in sites.having(part):
+                switched.append((part, host))
+                before = found[host].current[part]
+                serves = before == found[host].good[part] == bundle.release
+                _serve(sites, host, part, bundle.release, before, anew=not serves)
     except DeploymentError as error:
-        told = [_give_way(sites, host, part, bundle, found[host]) for host in reversed(switched)]
-        raise DeploymentError(" ".join([str(error), *told])) from None
-    for host in switched:
+        told = [_give_way(sites, one, bundle, found[one[1]]) for one in reversed(switched)]
+        raise DeploymentError("\n".join([str(error), *told])) from None
+    for part, host in switched:
         sites.sites[host].approve(part, bundle.release)
-        before = found[host].current[part]
-        _drop(sites.sites[host], part, before, bundle.release)
+        _drop(sites.sites[host], part, found[host].current[part], bundle.release)
 
 
-def _serve(sites: Sites, host: str, part: Part, release: str, *, anew: bool = True) -> None:
-    """Switch a machine to a release that is there, and start it."""
+def _serve(
+    sites: Sites, host: str, part: Part, release: str, before: str, *, anew: bool = True
+) -> None:
+    """Switch a machine to a release that is there, and start it in the place of ``before``."""
     site = sites.sites[host]
     sites.tell(f"{host} : {part} passe à {release}")
     site.switch(part, release)
+    if part == "llm":  # a card, or a port, holds one model at a time
+        _drop(site, part, before, release)
     ports = site.services(part, release)
     sites.activate(site, Activation(part, release, ports, sites.patience, anew))
 
 
-def _give_way(sites: Sites, host: str, part: Part, bundle: Bundle, facts: Facts) -> str:
+def _give_way(sites: Sites, switched: tuple[Part, str], bundle: Bundle, facts: Facts) -> str:
     """Go back to the release that was healthy, and say how that went."""
+    part, host = switched
     site, good = sites.sites[host], facts.good[part]
     try:
         if good:
-            _serve(sites, host, part, good)
+            _serve(sites, host, part, good, bundle.release)
             _drop(site, part, bundle.release, good)
             return f"{host} est revenu à la version {good}."
         names = services(bundle.plan, host, part)
-        site.compose(bundle.release, "down", *names)
+        site.compose(bundle.release, "stop", *names)
         site.forget(part)
     except DeploymentError as error:
         return (
@@ -191,13 +199,16 @@ def _give_way(sites: Sites, host: str, part: Part, bundle: Bundle, facts: Facts)
 
 
 def _drop(site: Site, part: Part, before: str, now: str) -> None:
-    """Stop the services of the release before that are none of the one that serves now."""
+    """Stop the services of the release before that are none of the one that serves now.
+
+    Not « down »: Compose takes away with a service all those that wait for it.
+    """
     if before in ("", now):
         return
     kept = site.services(part, now)
     gone = [name for name in site.services(part, before) if name not in kept]
     if gone:
-        site.compose(before, "down", *gone)
+        site.compose(before, "stop", *gone)
 
 
 def _earlier(sites: Sites, part: Part, found: Mapping[str, Facts], to: str | None) -> str:

@@ -35,11 +35,8 @@ class Front:
             DeploymentError: nginx refuses the file, which is then as it was.
             HostUnreachable
         """
-        before = self.host.run(["sh", "-c", _READ, "sh", self.file])
-        after = upstream(workers)
-        if before == after:
-            return
-        self._put(after)
+        before = self.said()
+        self._put(upstream(workers))
         try:
             if self.reload:
                 self.host.run(shlex.split(self.reload))
@@ -48,6 +45,10 @@ class Front:
                 self._put(before)
             raise
         time.sleep(self.settle)
+
+    def said(self) -> str:
+        """Return the file as it is; empty where there is none."""
+        return self.host.run(["sh", "-c", _READ, "sh", self.file])
 
     def _put(self, text: str) -> None:
         self.host.run(["sh", "-c", _REPLACE, "sh", self.file], given=text)
@@ -72,14 +73,15 @@ def roll(
     """Restart each worker of ``workers`` (address by name) while the others are asked.
 
     ``restart`` returns once the worker is ready, or raises: it is then left aside, and those
-    after it are left alone. Run again, it begins anew.
+    after it are left alone. Run again, it begins with the one that nobody is sent to.
 
     Raises:
         DeploymentError, HostUnreachable
     """
     if len(workers) < 2:
         say("Un seul jeu de processus : le service s'interrompt le temps de son redémarrage.")
-    for name, address in workers.items():
+    asked = "".join(front.said() for front in fronts)
+    for name, address in sorted(workers.items(), key=lambda one: f"server {one[1]} " in asked):
         if others := [other for other in workers.values() if other != address]:
             _show(fronts, others)
         say(f"{name} redémarre ; les autres servent.")

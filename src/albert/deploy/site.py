@@ -104,6 +104,13 @@ class Site:
         said = self._do("healthy", release, self._program, service, f"{seconds:.0f}").strip()
         return None if said == "well" else said
 
+    def last_words(self, release: str, service: str) -> str:
+        """Return the end of a service's journal: it goes with the container, which gives way."""
+        try:
+            return self.compose(release, "logs", "--no-color", "--tail", "40", service).strip()
+        except DeploymentError as error:
+            return str(error)
+
     def approve(self, part: Part, release: str) -> None:
         """Write down that a release serves well: the one to go back to."""
         self._do("good", part, release)

@@ -42,6 +42,13 @@ def check_reachable(values: Mapping[str, str], table: Iterable[RoutedModel], pla
             f"POSTGRES_HOST={values['POSTGRES_HOST']} donnerait à chaque hôte d'API_HOSTS une base "
             "à part : dites la machine de celle qu'ils partagent."
         )
+    for proxy in values.get("ALBERT_TRUSTED_PROXIES", "").split(","):
+        if _is_loopback(proxy.strip()):
+            raise EnvironmentInvalid(
+                f"ALBERT_TRUSTED_PROXIES : nginx ne vient pas à un conteneur par {proxy.strip()}, "
+                "mais par la passerelle du réseau de Docker : « 172.16.0.0/12,192.168.0.0/16 », "
+                "sans danger puisque l'API n'est publiée que sur la machine."
+            )
     for name, address in _called(values, table):
         if _is_loopback(_host(address)):
             raise EnvironmentInvalid(

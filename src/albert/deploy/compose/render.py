@@ -95,7 +95,6 @@ def _files(
             one, one.name, ground, cards.get(one.name, ()), _published(one, whole)
         )
         files[f"env/{one.name}.env"] = _variables(one, ground.values)
-    _wait_for_models(services, ours)
     api = next((one for one in ours if one.kind == "api"), None)
     if api is not None:
         services["setup"] = setup(ground)
@@ -133,18 +132,6 @@ def _published(service: Service, whole: Plan) -> str:
     if service.kind == "api":
         return _LOOPBACK
     return on_one_address(service.host) if wanted_elsewhere(service, whole) else ""
-
-
-def _wait_for_models(services: Mapping[str, Definition], ours: Iterable[Service]) -> None:
-    """Let the API begin after its models; it answers without one that stays ill."""
-    before = {
-        one.name: {"condition": "service_healthy", "required": False}
-        for one in ours
-        if one.kind != "api"
-    }
-    for one in ours:
-        if one.kind == "api" and before:
-            services[one.name]["depends_on"] = before
 
 
 def _variables(service: Service, values: Mapping[str, str]) -> dict[str, str]:

@@ -99,12 +99,20 @@ def definition(
     return made
 
 
+_SETUP = """\
+albert db migrate
+albert corpus fetch
+albert corpus build || [ $? -eq 3 ] # a file was passed over, and named: the others are served
+albert whitelist build
+albert index build
+"""
+
+
 def setup(ground: Ground) -> Definition:
     """Return the one-shot service that prepares the database, the sheets and the index."""
     made = _common(ground, "api", "setup")
     made["profiles"] = ["setup"]
-    steps = ("db migrate", "corpus fetch", "corpus build", "whitelist build", "index build")
-    made["entrypoint"] = ["sh", "-euc", " && ".join(f"albert {step}" for step in steps)]
+    made["entrypoint"] = ["sh", "-euc", _SETUP]
     made["environment"] = {"ALBERT_HOME": HOME}
     made["volumes"] = [_volume("api", HOME)]
     _reads_table(made, ground.table)

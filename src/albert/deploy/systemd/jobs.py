@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from albert.corpus.catalog import DATASETS, NEEDED
 from albert.deploy.plan import Service
@@ -21,10 +22,12 @@ _READ_IN_PART = "3"
 """Exit status of ``albert corpus build`` when a file was passed over: the others are served."""
 
 _EVERY_JOB = ("ALBERT_HOME", "ENV", "ALBERT_LOG_FORMAT", "ALBERT_LOG_LEVEL")
+_WAY_OUT = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE")
 _LEARNING = (
     *_EVERY_JOB,
     *("ALBERT_CORPUS_FROM", "ALBERT_OFFICIAL_TIMEOUT", "NPM_CONFIG_REGISTRY"),
     *("ALBERT_CHUNK_TOKENS", "ALBERT_EMBEDDER", "ALBERT_EMBED_THREADS"),
+    *_WAY_OUT,
 )
 _SAVING = (
     *(*_EVERY_JOB, "ALBERT_BACKUPS", "POSTGRES_URI", "POSTGRES_HOST", "POSTGRES_PORT"),
@@ -33,6 +36,7 @@ _SAVING = (
 _DOWNLOADING = (
     *(*_EVERY_JOB, "ALBERT_ROUTING_TABLE", "STORAGE_PATH"),
     *("HF_ENDPOINT", "HF_TOKEN", "HF_HUB_OFFLINE"),
+    *_WAY_OUT,
 )
 
 
@@ -177,7 +181,9 @@ def _job(
 ) -> list[Option]:
     """A command that begins with ``-`` may fail; ``places`` are written beside the data."""
     storage = installation.storage if name == "models" else ""
-    own = [one for one in (*places, storage) if one and not one.startswith(installation.home)]
+    own = [
+        one for one in (*places, storage) if one and not Path(one).is_relative_to(installation.home)
+    ]
     return [
         ("Type", "oneshot"),
         *identity(installation, name),
