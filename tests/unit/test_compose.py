@@ -279,3 +279,21 @@ def test_what_cannot_work_is_refused_in_a_sentence(
 def test_an_unknown_setting_is_refused() -> None:
     with pytest.raises(SettingInvalid, match="ALBERT_PROT"):
         made(ALBERT_PROT="1")
+
+
+def test_a_model_that_leaves_takes_no_worker_with_it() -> None:
+    """Compose takes away with a service all those that wait for it: none does."""
+    here = compose(made(SMALL, E5)["localhost"])
+    assert not [name for name, one in here["services"].items() if "depends_on" in one]
+
+
+def test_a_sheet_that_was_passed_over_does_not_stop_the_preparation() -> None:
+    here = compose(made()["localhost"])
+    steps = here["services"]["setup"]["entrypoint"][-1].splitlines()
+    assert steps[2].startswith("albert corpus build || [ $$? -eq 3 ]")
+    assert [step.split()[1] for step in steps] == ["db", "corpus", "corpus", "whitelist", "index"]
+
+
+@pytest.mark.parametrize("trusted", ["127.0.0.1", "10.0.0.1,::1"])
+def test_a_proxy_is_not_trusted_by_an_address_that_no_container_sees(trusted: str) -> None:
+    assert "172.16.0.0/12" in refused(ALBERT_TRUSTED_PROXIES=trusted)

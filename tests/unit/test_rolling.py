@@ -128,7 +128,7 @@ def test_a_release_that_is_ill_leaves_its_set_aside(tmp_path: Path) -> None:
     told = Told(tmp_path)
     site = Deployed(told, ill={"api-8090": ""})
     activate = behind_nginx(str(told.file), told.front.reload, lambda _: None, settle=0)
-    with pytest.raises(DeploymentError, match="api-8090 | a mal fini"):
+    with pytest.raises(DeploymentError, match=r"api-8090 \| a mal fini"):
         activate(cast("Site", site), WANTED)
     assert told.said == ["8091"]
 

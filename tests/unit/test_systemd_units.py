@@ -224,3 +224,22 @@ def test_the_python_of_an_engine_is_read_where_it_is() -> None:
     )
     units, _ = render((apart,))
     assert said(units["albert-llm-albert-light.service"], "ProtectHome") == ["read-only"]
+
+
+def test_a_folder_beside_the_home_may_be_written_however_its_name_begins() -> None:
+    units, _ = render(
+        ALBERT_BACKUPS="/var/lib/albert-backups", STORAGE_PATH="/var/lib/albert-models"
+    )
+    backup = said(units["albert-backup.service"], "ReadWritePaths")
+    models = said(units["albert-models.service"], "ReadWritePaths")
+    states = [
+        said(units[f"albert-{one}.service"], "StateDirectory") for one in ("backup", "models")
+    ]
+    assert "albert-backups" in " ".join([*backup, *states[0]])
+    assert "albert-models" in " ".join([*models, *states[1]])
+
+
+def test_what_goes_to_the_internet_is_told_the_way_out() -> None:
+    way = {"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": ".exemple.fr"}
+    _, files = render(HTTPS_PROXY="http://proxy:3128", NO_PROXY=".exemple.fr")
+    assert all(given(files, one).items() >= way.items() for one in ("corpus", "models"))
