@@ -5,7 +5,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -14,6 +14,7 @@ import asyncpg
 import pytest
 from populated import everything, execute, on, populate
 
+from albert.api.database.backup import programs
 from albert.api.database.backup.archive import MANIFEST, Writing, manifest_of, verify
 from albert.api.database.backup.folder import kept
 from albert.api.database.backup.manifest import Manifest
@@ -366,3 +367,21 @@ def test_a_dump_that_pg_restore_cannot_read_changes_nothing(
     with pytest.raises(BackupInvalid, match="pg_restore ne sait pas lire"):
         asyncio.run(restore(bare_database_uri, path, manifest, METADATA.tables))
     assert everything(bare_database_uri) == {}
+
+
+def test_a_file_that_cannot_be_read_to_its_end_is_not_waited_for(
+    database_uri: str, tmp_path: Path
+) -> None:
+    whole = backup(database_uri, tmp_path)
+
+    def cut() -> Iterator[bytes]:
+        with ZipFile(whole) as file, file.open("database.dump") as dump:
+            yield dump.read(100)
+        raise BackupInvalid("coupée")
+
+    async def listed() -> list[str]:
+        async with asyncio.timeout(60):  # it would be for ever
+            return await programs.contents(cut())
+
+    with pytest.raises(BackupInvalid, match="coupée"):
+        asyncio.run(listed())

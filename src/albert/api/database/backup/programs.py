@@ -89,11 +89,13 @@ async def _running(
 async def _feed(into: StreamWriter | None, pieces: Iterable[bytes]) -> None:
     if into is None:
         return
-    with suppress(ConnectionError):  # it has read what it wanted
-        for piece in pieces:
-            into.write(piece)
-            await into.drain()
-    into.close()
+    try:
+        with suppress(ConnectionError):  # it has read what it wanted
+            for piece in pieces:
+                into.write(piece)
+                await into.drain()
+    finally:
+        into.close()  # or the program waits for the rest, and we for the program
     with suppress(ConnectionError):
         await into.wait_closed()
 
