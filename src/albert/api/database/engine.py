@@ -79,11 +79,12 @@ class Database:
         while not await self.answers():
             try:
                 async with connected(self._uri):  # which tells why there is none
-                    continue
-            except DatabaseUnavailable:
-                if time.monotonic() > end:
-                    raise
-                await asyncio.sleep(0.5)
+                    silence = DatabaseUnavailable()  # it lets us in, and does not answer in time
+            except DatabaseUnavailable as error:
+                silence = error
+            if time.monotonic() > end:
+                raise silence
+            await asyncio.sleep(0.5)
 
     async def close(self) -> None:
         await self.listener.close()
