@@ -185,6 +185,15 @@ def test_a_database_that_does_not_let_us_in_is_one_sentence(guarded: Guarded) ->
     assert re.search(r"à base\.invalid:\d+ \(ce nom n'a pas d'adresse\)", nowhere)
 
 
+@pytest.mark.parametrize("words", ["db check", "user list"])
+@pytest.mark.parametrize("place", ["[::1", "h:port"])
+def test_an_address_that_is_none_is_one_sentence(tmp_path: Path, place: str, words: str) -> None:
+    env = {"ALBERT_HOME": str(tmp_path), "POSTGRES_URI": f"postgresql://a:motdepasse@{place}/n"}
+    said = refused(env, *words.split())
+    assert "corrigez" in said
+    assert "motdepasse" not in said
+
+
 @pytest.mark.parametrize("words", ["db migrate", "db backup", "db check", "user list"])
 def test_a_wrong_password_is_told_at_once_and_not_shown(guarded: Guarded, words: str) -> None:
     said = refused(guarded.env(POSTGRES_PASSWORD="faux"), *words.split())  # noqa: S106

@@ -30,7 +30,15 @@ class Address:
 
     @classmethod
     def of(cls, uri: str) -> Address:
-        parts = urlsplit(uri)
+        """Take an address apart.
+
+        Raises:
+            DatabaseError: it is none; nothing of it is shown, for it may hold a password.
+        """
+        try:
+            parts = urlsplit(uri)
+        except ValueError:
+            raise DatabaseError("POSTGRES_URI n'est pas une adresse : corrigez-la.") from None
         said = dict(parse_qsl(parts.query))
         who, _, hosts = parts.netloc.rpartition("@")
         user, _, password = who.partition(":")
@@ -69,6 +77,7 @@ async def connect(uri: str) -> asyncpg.Connection:
     Raises:
         DatabaseUnavailable, DatabaseError: as ``connected``.
     """
+    at = Address.of(uri)
     try:
         return await asyncpg.connect(
             uri,
@@ -76,12 +85,11 @@ async def connect(uri: str) -> asyncpg.Connection:
             server_settings={"application_name": "albert db", **_UNHURRIED},
         )
     except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise refusal(error, uri) from error
+        raise _refusal(error, at) from error
 
 
-def refusal(error: Exception, uri: str) -> DatabaseError:
+def _refusal(error: Exception, at: Address) -> DatabaseError:
     """Return what to tell of a connection that could not be made."""
-    at = Address.of(uri)
     if isinstance(error, asyncpg.InvalidPasswordError):
         return DatabaseError(
             f"PostgreSQL ({at.host}) refuse le mot de passe du compte « {at.user} » : "

@@ -119,6 +119,8 @@ class Database:
                 await connection.exec_driver_sql("SELECT 1")
         except (OSError, TimeoutError, DBAPIError, PoolTimeout, asyncpg.PostgresError):
             return False
+        except ValueError:  # the driver's, of an address that is none
+            return False
         return True
 
 
