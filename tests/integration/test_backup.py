@@ -385,3 +385,16 @@ def test_a_file_that_cannot_be_read_to_its_end_is_not_waited_for(
 
     with pytest.raises(BackupInvalid, match="coupée"):
         asyncio.run(listed())
+
+
+def test_a_row_that_postgresql_refuses_is_not_quoted(
+    database_uri: str, bare_database_uri: str, tmp_path: Path
+) -> None:
+    populate(database_uri)
+    execute(database_uri, "SET session_replication_role = replica; DELETE FROM users WHERE id = 2")
+    path = backup(database_uri, tmp_path)
+
+    with pytest.raises(DatabaseError, match="violates foreign key") as refused:
+        put_back(bare_database_uri, path)
+
+    assert "(2)" not in str(refused.value)

@@ -12,8 +12,9 @@ from sqlalchemy import text
 
 from albert.api.database.engine import Database
 from albert.api.database.migrate import migrate
+from albert.api.database.upgrade import unhurried
 from albert.api.migrations.schema import METADATA
-from albert.domain.errors import DatabaseUnavailable
+from albert.domain.errors import DatabaseError, DatabaseUnavailable
 
 pytestmark = pytest.mark.integration
 
@@ -101,3 +102,21 @@ def test_a_database_that_lets_in_and_never_answers_is_not_waited_for_for_ever(
 
     with pytest.raises(DatabaseUnavailable):
         asyncio.run(Database("postgresql://nobody@127.0.0.1:1/none").open())
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("SELECT 'camille@exemple.fr'::int", r"InvalidTextRepresentationError\.$"),
+        ("INSERT INTO streams (user_id) VALUES (7)", r"null value in column .*constraint\.$"),
+    ],
+)
+def test_what_postgresql_refuses_is_told_without_the_values_that_it_quotes(
+    database_uri: str, statement: str, said: str
+) -> None:
+    async def refuse() -> None:
+        async with unhurried(database_uri) as connection:
+            await connection.exec_driver_sql(statement)
+
+    with pytest.raises(DatabaseError, match=said):
+        asyncio.run(refuse())

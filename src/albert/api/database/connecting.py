@@ -117,6 +117,16 @@ def _refusal(error: Exception, at: Address) -> DatabaseError:
     )
 
 
+def complaint(error: BaseException) -> str:
+    """Return PostgreSQL's own sentence without its details, which quote rows: a log may keep it.
+
+    Of a value that it refuses, the sentence itself quotes the value: its kind is returned.
+    """
+    known = isinstance(error, asyncpg.PostgresError) and not isinstance(error, asyncpg.DataError)
+    lines = str(error.args[0]).splitlines() if known and error.args else []
+    return lines[0] if lines else type(error).__name__
+
+
 def _silence(error: Exception) -> str:
     kinds: dict[type[Exception], str] = {
         ConnectionRefusedError: "rien n'y écoute",

@@ -15,6 +15,7 @@ from albert.api.database import catalog
 from albert.api.database.backup import programs, script
 from albert.api.database.backup.archive import pieces
 from albert.api.database.backup.manifest import Manifest
+from albert.api.database.connecting import complaint
 from albert.api.database.listener import WORKERS
 from albert.api.database.migrate import Step, lock, migrate, steps, versions
 from albert.api.database.upgrade import unhurried
@@ -102,7 +103,7 @@ def _as_errors() -> Iterator[None]:
         ) from error
     except asyncpg.PostgresError as error:
         raise DatabaseError(
-            f"PostgreSQL a refusé la restauration, et rien n'a changé : {error}."
+            f"PostgreSQL a refusé la restauration, et rien n'a changé : {complaint(error)}."
         ) from error
 
 
