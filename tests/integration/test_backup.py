@@ -230,6 +230,16 @@ def test_tables_of_somebody_else_are_never_dropped(database_uri: str, tmp_path: 
         put_back(database_uri, path, replace=True)
 
 
+def test_a_database_of_a_later_albert_is_told_for_what_it_is(
+    database_uri: str, tmp_path: Path
+) -> None:
+    path = backup(database_uri, tmp_path)
+    execute(database_uri, "CREATE TABLE apres (id int)")
+    execute(database_uri, "UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(DatabaseError, match=r"plus récent \(schéma 9999\).*base vide"):
+        put_back(database_uri, path, replace=True)
+
+
 def test_a_sequence_that_was_behind_is_set_right(
     database_uri: str, bare_database_uri: str, tmp_path: Path
 ) -> None:

@@ -130,7 +130,7 @@ async def _restore(
     replace: bool,
 ) -> Restored:
     found = await catalog.counts(driver)
-    _refuse_strangers(found.keys() - source.ours)
+    _refuse_strangers(found.keys() - source.ours, await catalog.schema_version(driver))
     if not replace:
         _refuse_data(found)
     erased = await _erased(driver, found)
@@ -164,7 +164,12 @@ async def _refuse_others(driver: asyncpg.Connection) -> None:
         )
 
 
-def _refuse_strangers(strangers: set[str]) -> None:
+def _refuse_strangers(strangers: set[str], schema_version: str) -> None:
+    if strangers and schema_version > versions()[-1]:
+        raise DatabaseError(
+            f"La base est d'un Albert plus récent (schéma {schema_version}) : restaurez dans une "
+            "base vide, que vous mettrez à sa place."
+        )
     if strangers:
         raise DatabaseError(
             f"La base a des tables qui ne sont pas d'Albert ({', '.join(sorted(strangers))}) : "
