@@ -261,6 +261,16 @@ def test_accounts_erased_since_are_named_when_they_are_back(
     assert put_back(database_uri, path, replace=True).returned == ["voisine"]
 
 
+def test_tokens_revoked_since_are_named_when_they_are_valid_again(
+    database_uri: str, tmp_path: Path
+) -> None:
+    populate(database_uri)
+    path = backup(database_uri, tmp_path)
+    execute(database_uri, "UPDATE api_tokens SET revoked_at = now()")
+    assert put_back(database_uri, path, replace=True).valid_again == ["voisine : poste"]
+    assert put_back(database_uri, path, replace=True).valid_again == []
+
+
 KILLED = """
 import asyncio, os, pathlib, signal, sys
 from albert.api.database.backup.taking import take

@@ -242,4 +242,10 @@ def _tell_restored(done: Restored, manifest: Manifest) -> None:
         say(f"La séquence {name} était en retard : elle ne l'est plus.")
     if done.returned:
         say(f"Revenus, bien qu'effacés depuis la sauvegarde : {', '.join(done.returned)}.")
+    if done.valid_again:
+        say(f"Jetons valides, bien que révoqués depuis : {', '.join(done.valid_again)}.")
     say("Refaites les effacements d'après : « albert user erase », « albert privacy purge ».")
+    say(
+        "Les jetons, les mots de passe et les droits d'administrateur sont ceux de la "
+        "sauvegarde : retirez de nouveau ceux qui l'ont été depuis (« albert user --help »)."
+    )

@@ -33,6 +33,11 @@ SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = $1 AND o
 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
 _RETURNED = "SELECT username FROM users WHERE id < $1 AND NOT id = ANY($2) ORDER BY id"
+_REVOKED = "SELECT digest FROM api_tokens WHERE revoked_at IS NOT NULL"
+_VALID_AGAIN = """
+SELECT u.username || ' : ' || t.name AS said FROM api_tokens t JOIN users u ON u.id = t.user_id
+WHERE t.revoked_at IS NULL AND t.digest = ANY($1) ORDER BY u.id, t.name
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,8 @@ class Restored:
     """Sequences that were behind their column, and are not any more."""
     returned: list[str]
     """Accounts that had been erased since the backup, and are back, by their names."""
+    valid_again: list[str]
+    """Tokens that had been revoked since, each after the name of its account."""
 
 
 def refuse_newer(manifest: Manifest) -> None:
@@ -134,6 +141,7 @@ async def _restore(
     if not replace:
         _refuse_data(found)
     erased = await _erased(driver, found)
+    revoked = await driver.fetch(_REVOKED) if "api_tokens" in found else []
     if found:
         await driver.execute(_PATIENCE)
         await driver.execute("DROP TABLE " + ", ".join(map(catalog.quoted, found)))
@@ -151,6 +159,10 @@ async def _restore(
         steps=steps(source.manifest.schema_version),
         late=[one.name for one in late],
         returned=[row["username"] for row in await driver.fetch(_RETURNED, *erased)],
+        valid_again=[
+            row["said"]
+            for row in await driver.fetch(_VALID_AGAIN, [one["digest"] for one in revoked])
+        ],
     )
 
 
