@@ -306,6 +306,20 @@ def test_a_backup_that_another_process_is_writing_is_not_cleared(
     assert {one.name for one in tmp_path.iterdir()} == {path.name, "slow.albertdb"}
 
 
+def test_extensions_of_the_server_are_not_asked_of_the_next_one(
+    database_uri: str, bare_database_uri: str, tmp_path: Path
+) -> None:
+    populate(database_uri)
+    execute(database_uri, "CREATE EXTENSION pg_trgm")
+    before = everything(database_uri)
+
+    put_back(bare_database_uri, backup(database_uri, tmp_path))
+
+    assert everything(bare_database_uri) == before
+    extensions = "SELECT count(*) FROM pg_extension WHERE extname = 'pg_trgm'"
+    assert on(bare_database_uri, lambda connection: connection.fetchval(extensions)) == 0
+
+
 def test_there_is_nothing_to_save_without_a_schema(bare_database_uri: str, tmp_path: Path) -> None:
     with pytest.raises(DatabaseError, match="rien à sauvegarder"):
         backup(bare_database_uri, tmp_path)

@@ -30,6 +30,7 @@ async def dump(address: Address, snapshot: str) -> AsyncGenerator[bytes, None]:
         *("--format=custom", "--compress=gzip:3", f"--snapshot={snapshot}", "--no-password"),
         *("--no-owner", "--no-privileges", "--no-publications", "--no-subscriptions"),
         *("--no-comments", "--no-security-labels", "--no-tablespaces"),
+        "--exclude-extension=*",  # we use none, and where it goes may not have them
         f"--dbname={address.bare}",
     )
     async with _running("pg_dump", words, password=address.password) as out:
