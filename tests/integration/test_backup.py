@@ -1,13 +1,14 @@
 """A backup is taken while others write, and put back whole or not at all."""
 
 import asyncio
+import fcntl
 import json
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from zipfile import ZipFile
 
 import asyncpg
@@ -15,7 +16,7 @@ import pytest
 from populated import everything, execute, on, populate
 
 from albert.api.database.backup import programs
-from albert.api.database.backup.archive import MANIFEST, Writing, manifest_of, verify
+from albert.api.database.backup.archive import MANIFEST, Writing, clear, manifest_of, verify
 from albert.api.database.backup.folder import kept
 from albert.api.database.backup.manifest import Manifest
 from albert.api.database.backup.restoring import Restored, restore
@@ -304,6 +305,24 @@ def test_a_backup_that_another_process_is_writing_is_not_cleared(
         slow.write(b"still there")
         slow.finish(manifest_of(path))
     assert {one.name for one in tmp_path.iterdir()} == {path.name, "slow.albertdb"}
+
+
+def test_a_backup_cleared_before_it_had_its_lock_is_made_again(
+    database_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = fcntl.flock
+    cleared: list[str] = []
+
+    def too_late(file: IO[bytes], how: int) -> None:
+        if not cleared and how == fcntl.LOCK_EX:
+            cleared.append(file.name)
+            clear(tmp_path)
+        lock(file, how)
+
+    monkeypatch.setattr("fcntl.flock", too_late)
+    path = backup(database_uri, tmp_path)
+    assert cleared
+    assert verify(path).environment == "test"
 
 
 def test_extensions_of_the_server_are_not_asked_of_the_next_one(
