@@ -176,6 +176,23 @@ def test_a_password_goes_to_pg_dump_and_the_newest_backups_stay(
     assert "est abîmée" in refused(env, "db", "restore", paths[-1])
 
 
+def test_a_database_is_named_before_it_is_replaced_and_by_its_own_environment(
+    guarded: Guarded, tmp_path: Path
+) -> None:
+    guarded.create("replaced")
+    env = guarded.env(POSTGRES_DB="replaced", ALBERT_BACKUPS=str(tmp_path / "kept"))
+    right(env, "db", "migrate")
+    words = ("db", "restore", right(env | {"ENV": "staging"}, "db", "backup"), "--replace")
+
+    assert "de l'environnement « staging », et non de « dev »" in refused(env, *words, "--yes")
+    meant = ("--from-environment", "staging")
+    assert (
+        f"contient la base « replaced » de 127.0.0.1:{guarded.port} par la sauvegarde de "
+        "« staging »"
+    ) in refused(env, *words, *meant)
+    assert "Remplace tout" in db(env, *words, *meant, "--yes").stderr
+
+
 def test_a_database_that_does_not_let_us_in_is_one_sentence(guarded: Guarded) -> None:
     absent = refused(guarded.env(POSTGRES_DB="absente"), "db", "check")
     assert "La base « absente » n'existe pas" in absent
@@ -183,6 +200,15 @@ def test_a_database_that_does_not_let_us_in_is_one_sentence(guarded: Guarded) ->
     assert "ne répond pas à 127.0.0.1:1 (rien n'y écoute)" in away
     nowhere = refused(guarded.env(POSTGRES_HOST="base.invalid"), "db", "check")
     assert re.search(r"à base\.invalid:\d+ \(ce nom n'a pas d'adresse\)", nowhere)
+
+
+@pytest.mark.parametrize("words", ["db check", "user list"])
+@pytest.mark.parametrize("place", ["[::1", "h:port"])
+def test_an_address_that_is_none_is_one_sentence(tmp_path: Path, place: str, words: str) -> None:
+    env = {"ALBERT_HOME": str(tmp_path), "POSTGRES_URI": f"postgresql://a:motdepasse@{place}/n"}
+    said = refused(env, *words.split())
+    assert "corrigez" in said
+    assert "motdepasse" not in said
 
 
 @pytest.mark.parametrize("words", ["db migrate", "db backup", "db check", "user list"])

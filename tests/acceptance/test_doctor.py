@@ -70,6 +70,24 @@ def test_the_file_of_the_whole_program_is_the_same_file(env_file: Path) -> None:
     assert of(done, "Fichier") == [("ok", f"« {env_file} » : 2 variables, toutes connues.")]
 
 
+def test_addresses_that_are_none_are_errors_and_the_rest_is_told(env_file: Path) -> None:
+    write(
+        env_file,
+        ALBERT_HOME=str(env_file.parent / "home"),
+        API_PORTS=str(free_port()),
+        FRONT_URL="https://albert.exemple.fr:port",
+        POSTGRES_URI="postgresql://a:motdepasse@[::1/n",
+    )
+    done = doctor("doctor", "--env-file", str(env_file), "--json")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert of(done, "Certificats") == [("error", "Une adresse des réglages est mal formée.")]
+    assert of(done, "Base de données") == [
+        ("error", "POSTGRES_URI n'est pas une adresse : corrigez-la.")
+    ]
+    assert of(done, "Ports")
+    assert "motdepasse" not in done.stdout
+
+
 def test_an_error_is_the_exit_status_and_says_what_to_do(env_file: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])

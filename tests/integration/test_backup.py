@@ -1,20 +1,22 @@
 """A backup is taken while others write, and put back whole or not at all."""
 
 import asyncio
+import fcntl
 import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from zipfile import ZipFile
 
 import asyncpg
 import pytest
 from populated import everything, execute, on, populate
 
-from albert.api.database.backup.archive import MANIFEST, Writing, manifest_of, verify
+from albert.api.database.backup import programs
+from albert.api.database.backup.archive import MANIFEST, Writing, clear, manifest_of, verify
 from albert.api.database.backup.folder import kept
 from albert.api.database.backup.manifest import Manifest
 from albert.api.database.backup.restoring import Restored, restore
@@ -229,6 +231,16 @@ def test_tables_of_somebody_else_are_never_dropped(database_uri: str, tmp_path: 
         put_back(database_uri, path, replace=True)
 
 
+def test_a_database_of_a_later_albert_is_told_for_what_it_is(
+    database_uri: str, tmp_path: Path
+) -> None:
+    path = backup(database_uri, tmp_path)
+    execute(database_uri, "CREATE TABLE apres (id int)")
+    execute(database_uri, "UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(DatabaseError, match=r"plus récent \(schéma 9999\).*base vide"):
+        put_back(database_uri, path, replace=True)
+
+
 def test_a_sequence_that_was_behind_is_set_right(
     database_uri: str, bare_database_uri: str, tmp_path: Path
 ) -> None:
@@ -248,6 +260,16 @@ def test_accounts_erased_since_are_named_when_they_are_back(
     path = backup(database_uri, tmp_path)
     execute(database_uri, "DELETE FROM users WHERE username = 'voisine'")
     assert put_back(database_uri, path, replace=True).returned == ["voisine"]
+
+
+def test_tokens_revoked_since_are_named_when_they_are_valid_again(
+    database_uri: str, tmp_path: Path
+) -> None:
+    populate(database_uri)
+    path = backup(database_uri, tmp_path)
+    execute(database_uri, "UPDATE api_tokens SET revoked_at = now()")
+    assert put_back(database_uri, path, replace=True).valid_again == ["voisine : poste"]
+    assert put_back(database_uri, path, replace=True).valid_again == []
 
 
 KILLED = """
@@ -283,6 +305,38 @@ def test_a_backup_that_another_process_is_writing_is_not_cleared(
         slow.write(b"still there")
         slow.finish(manifest_of(path))
     assert {one.name for one in tmp_path.iterdir()} == {path.name, "slow.albertdb"}
+
+
+def test_a_backup_cleared_before_it_had_its_lock_is_made_again(
+    database_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = fcntl.flock
+    cleared: list[str] = []
+
+    def too_late(file: IO[bytes], how: int) -> None:
+        if not cleared and how == fcntl.LOCK_EX:
+            cleared.append(file.name)
+            clear(tmp_path)
+        lock(file, how)
+
+    monkeypatch.setattr("fcntl.flock", too_late)
+    path = backup(database_uri, tmp_path)
+    assert cleared
+    assert verify(path).environment == "test"
+
+
+def test_extensions_of_the_server_are_not_asked_of_the_next_one(
+    database_uri: str, bare_database_uri: str, tmp_path: Path
+) -> None:
+    populate(database_uri)
+    execute(database_uri, "CREATE EXTENSION pg_trgm")
+    before = everything(database_uri)
+
+    put_back(bare_database_uri, backup(database_uri, tmp_path))
+
+    assert everything(bare_database_uri) == before
+    extensions = "SELECT count(*) FROM pg_extension WHERE extname = 'pg_trgm'"
+    assert on(bare_database_uri, lambda connection: connection.fetchval(extensions)) == 0
 
 
 def test_there_is_nothing_to_save_without_a_schema(bare_database_uri: str, tmp_path: Path) -> None:
@@ -366,3 +420,34 @@ def test_a_dump_that_pg_restore_cannot_read_changes_nothing(
     with pytest.raises(BackupInvalid, match="pg_restore ne sait pas lire"):
         asyncio.run(restore(bare_database_uri, path, manifest, METADATA.tables))
     assert everything(bare_database_uri) == {}
+
+
+def test_a_file_that_cannot_be_read_to_its_end_is_not_waited_for(
+    database_uri: str, tmp_path: Path
+) -> None:
+    whole = backup(database_uri, tmp_path)
+
+    def cut() -> Iterator[bytes]:
+        with ZipFile(whole) as file, file.open("database.dump") as dump:
+            yield dump.read(100)
+        raise BackupInvalid("coupée")
+
+    async def listed() -> list[str]:
+        async with asyncio.timeout(60):  # it would be for ever
+            return await programs.contents(cut())
+
+    with pytest.raises(BackupInvalid, match="coupée"):
+        asyncio.run(listed())
+
+
+def test_a_row_that_postgresql_refuses_is_not_quoted(
+    database_uri: str, bare_database_uri: str, tmp_path: Path
+) -> None:
+    populate(database_uri)
+    execute(database_uri, "SET session_replication_role = replica; DELETE FROM users WHERE id = 2")
+    path = backup(database_uri, tmp_path)
+
+    with pytest.raises(DatabaseError, match="violates foreign key") as refused:
+        put_back(bare_database_uri, path)
+
+    assert "(2)" not in str(refused.value)

@@ -1,6 +1,8 @@
 """The schema and its history, on a real PostgreSQL."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import asyncpg
 import pytest
@@ -10,8 +12,9 @@ from sqlalchemy import text
 
 from albert.api.database.engine import Database
 from albert.api.database.migrate import migrate
+from albert.api.database.upgrade import unhurried
 from albert.api.migrations.schema import METADATA
-from albert.domain.errors import DatabaseUnavailable
+from albert.domain.errors import DatabaseError, DatabaseUnavailable
 
 pytestmark = pytest.mark.integration
 
@@ -76,3 +79,44 @@ def test_a_database_that_does_not_answer_is_an_error_of_ours() -> None:
 
     with pytest.raises(DatabaseUnavailable):
         asyncio.run(use())
+
+
+def test_a_database_that_lets_in_and_never_answers_is_not_waited_for_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = 0
+
+    @asynccontextmanager
+    async def lets_in(_uri: str) -> AsyncIterator[None]:
+        yield
+
+    async def silent(_database: Database) -> bool:
+        nonlocal asked
+        asked += 1
+        assert asked < 10, "it asks again and again, without a pause"
+        return False
+
+    monkeypatch.setattr("albert.api.database.engine.connected", lets_in)
+    monkeypatch.setattr("albert.api.database.engine._OPEN_SECONDS", 0.2)
+    monkeypatch.setattr(Database, "answers", silent)
+
+    with pytest.raises(DatabaseUnavailable):
+        asyncio.run(Database("postgresql://nobody@127.0.0.1:1/none").open())
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("SELECT 'camille@exemple.fr'::int", r"InvalidTextRepresentationError\.$"),
+        ("INSERT INTO streams (user_id) VALUES (7)", r"null value in column .*constraint\.$"),
+    ],
+)
+def test_what_postgresql_refuses_is_told_without_the_values_that_it_quotes(
+    database_uri: str, statement: str, said: str
+) -> None:
+    async def refuse() -> None:
+        async with unhurried(database_uri) as connection:
+            await connection.exec_driver_sql(statement)
+
+    with pytest.raises(DatabaseError, match=said):
+        asyncio.run(refuse())

@@ -119,6 +119,15 @@ def test_a_folder_that_is_a_file_is_an_error(tmp_path: Path) -> None:
     assert levels(found(check_disk, values(tmp_path / "home" / "albert"))) == ["error"]
 
 
+def test_the_folder_of_backups_is_looked_at_where_the_api_is(tmp_path: Path) -> None:
+    (tmp_path / "kept").write_text("")
+    told = found(check_disk, values(tmp_path, ALBERT_BACKUPS=str(tmp_path / "kept")))
+    assert levels(told) == ["ok", "error"]
+    assert told[-1].said.startswith("ALBERT_BACKUPS")
+    elsewhere = values(tmp_path, ALBERT_BACKUPS=str(tmp_path / "kept"), API_HOSTS="api.invalid")
+    assert levels(found(check_disk, elsewhere)) == ["ok"]
+
+
 @pytest.mark.parametrize(
     ("date", "level"),
     [

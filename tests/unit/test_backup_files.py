@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from albert.api.database.backup.folder import kept, name_of, prune
 from albert.api.database.connecting import Address
+from albert.domain.errors import DatabaseError
 
 NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)
 
@@ -61,6 +62,12 @@ def test_an_address_is_told_without_its_password(password: str, user: str) -> No
     [
         ("postgresql://a:b@db:5432/n", "postgresql://a@db:5432/n", "b"),
         ("postgresql://db/n?user=a&password=b%20c", "postgresql://db/n?user=a", "b c"),
+        (
+            "postgresql://db/n?user=a&sslkey=k&sslpassword=b",
+            "postgresql://db/n?user=a&sslkey=k",
+            "",
+        ),
+        ("postgresql://db/n?user=a&password=b@c", "postgresql://db/n?user=a", "b@c"),
         ("postgresql://a@one,two/n?sslmode=require", None, ""),
     ],
 )
@@ -68,3 +75,23 @@ def test_addresses_of_every_shape_are_read(uri: str, bare: str | None, password:
     found = Address.of(uri)
     assert (found.bare, found.password) == (bare or uri, password)
     assert (found.user, found.name) == ("a", "n")
+
+
+@pytest.mark.parametrize(
+    "password", ["bon/mot", "bon#mot", "bon?mot", "12/34", "bon/m?t", "bon@mot/", "bon@m?t", "a@#"]
+)
+def test_a_password_that_is_not_encoded_is_refused_and_none_of_it_shown(password: str) -> None:
+    with pytest.raises(DatabaseError, match="encodez") as refused:
+        Address.of(f"postgresql://albert:{password}@db.example:5432/albert")
+    assert "bon" not in str(refused.value)
+    assert "12" not in str(refused.value)
+
+
+@given(st.text("ab1/#?@=&:%[", min_size=1))
+def test_no_part_of_a_password_is_in_what_is_shown(password: str) -> None:
+    try:
+        found = Address.of(f"postgresql://z:{password}@y/x")
+    except DatabaseError:
+        return
+    assert (found.host, found.user, found.name) == ("y", "z", "x")
+    assert found.bare == "postgresql://z@y/x"

@@ -17,9 +17,11 @@ from albert.api.database.backup.restoring import Restored, refuse_newer
 from albert.api.database.backup.restoring import restore as put_back
 from albert.api.database.backup.taking import Taken, take
 from albert.api.database.check import check_backups, check_database
+from albert.api.database.connecting import Address
 from albert.api.database.migrate import LATEST
 from albert.api.database.upgrade import upgrade
 from albert.api.migrations.schema import METADATA
+from albert.bootstrap.albert import Albert
 from albert.cli.console import bar, say, show, write
 from albert.cli.start import albert
 from albert.domain.errors import BackupInvalid, DatabaseError
@@ -103,6 +105,14 @@ def restore(
     replace: Annotated[
         bool, typer.Option("--replace", help="Remplace ce que la base contient.")
     ] = False,
+    from_environment: Annotated[
+        str,
+        typer.Option(
+            "--from-environment",
+            metavar="NOM",
+            help="Avec --replace, l'ENV de la sauvegarde, si ce n'est pas celui d'ici.",
+        ),
+    ] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Ne demande pas de confirmer.")] = False,
     while_serving: Annotated[
         bool,
@@ -113,15 +123,10 @@ def restore(
 ) -> None:
     """Restaure une sauvegarde dans une base vide, puis amène son schéma à la version de ce code."""
     one = albert()
-    with bar("vérification", in_bytes=True) as progress:
-        manifest = verify(file, progress.at)
-    refuse_newer(manifest)
-    say(
-        f"Sauvegarde du {manifest.taken_at.astimezone():%Y-%m-%d %H:%M:%S}, Albert "
-        f"{manifest.albert}, schéma {manifest.schema_version}, {manifest.rows} lignes."
-    )
-    if replace and not yes:
-        _confirm()
+    manifest = _examined(file)
+    if replace:
+        _refuse_other(manifest.environment, from_environment or one.settings.env)
+        _confirm(_database_of(one), manifest.environment, yes=yes)
     with one.database() as uri, bar("restauration", in_bytes=True) as progress:
         done = asyncio.run(
             put_back(
@@ -162,15 +167,57 @@ def check(
         raise typer.Exit(1)
 
 
-def _confirm() -> None:
-    """Ask before what cannot be undone.
+def _examined(file: Path) -> Manifest:
+    """Read a backup to its end, and say what it is.
+
+    Raises:
+        BackupInvalid: it is damaged, or of a schema that this code does not know.
+    """
+    with bar("vérification", in_bytes=True) as progress:
+        manifest = verify(file, progress.at)
+    refuse_newer(manifest)
+    say(
+        f"Sauvegarde de « {manifest.environment} », du "
+        f"{manifest.taken_at.astimezone():%Y-%m-%d %H:%M:%S}, Albert "
+        f"{manifest.albert}, schéma {manifest.schema_version}, {manifest.rows} lignes."
+    )
+    return manifest
+
+
+def _refuse_other(environment: str, expected: str) -> None:
+    """Refuse to replace the data of one environment by those of another.
+
+    Raises:
+        BackupInvalid
+    """
+    if environment != expected:
+        raise BackupInvalid(
+            f"Cette sauvegarde est de l'environnement « {environment} », et non de "
+            f"« {expected} » : si c'est bien elle, ajoutez --from-environment {environment}."
+        )
+
+
+def _database_of(one: Albert) -> str:
+    """Say which database the settings name, without what is secret in its address."""
+    if not (address := one.settings.database_address):
+        return f"la base embarquée de « {one.home.root} »"
+    at = Address.of(address)
+    return f"la base « {at.name} » de {at.host}"
+
+
+def _confirm(database: str, environment: str, *, yes: bool) -> None:
+    """Name what cannot be undone, and ask before it.
 
     Raises:
         DatabaseError: there is nobody to ask.
     """
+    said = f"tout ce que contient {database} par la sauvegarde de « {environment} »"
+    if yes:
+        say(f"Remplace {said}.")
+        return
     if not sys.stdin.isatty():
-        raise DatabaseError("--replace efface ce que la base contient : confirmez par --yes.")
-    if not typer.confirm("Remplacer tout ce que la base contient ?", err=True):
+        raise DatabaseError(f"--replace remplace {said} : confirmez par --yes.")
+    if not typer.confirm(f"Remplacer {said} ?", err=True):
         raise typer.Exit(1)
 
 
@@ -195,4 +242,10 @@ def _tell_restored(done: Restored, manifest: Manifest) -> None:
         say(f"La séquence {name} était en retard : elle ne l'est plus.")
     if done.returned:
         say(f"Revenus, bien qu'effacés depuis la sauvegarde : {', '.join(done.returned)}.")
+    if done.valid_again:
+        say(f"Jetons valides, bien que révoqués depuis : {', '.join(done.valid_again)}.")
     say("Refaites les effacements d'après : « albert user erase », « albert privacy purge ».")
+    say(
+        "Les jetons, les mots de passe et les droits d'administrateur sont ceux de la "
+        "sauvegarde : retirez de nouveau ceux qui l'ont été depuis (« albert user --help »)."
+    )

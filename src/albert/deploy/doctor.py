@@ -13,6 +13,8 @@ from albert.domain.errors import AlbertError
 SECONDS = 10.0
 """For each check; they run together."""
 
+_ADDRESSES = "Corrigez FRONT_URL, POSTGRES_URI, ou les adresses de la table de routage."
+
 Run = Callable[[Machine], Awaitable[list[Finding]]]
 
 
@@ -50,4 +52,6 @@ async def _run(check: Check, machine: Machine, seconds: float) -> list[Seen]:
         found = [error(str(told))]
     except OSError as failed:
         found = [error(f"Ce contrôle n'a pas pu se faire ({failed.strerror or failed}).")]
+    except ValueError:  # what urlsplit says may quote a password
+        found = [error("Une adresse des réglages est mal formée.", _ADDRESSES)]
     return [Seen(check.title, finding) for finding in found]

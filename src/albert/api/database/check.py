@@ -13,7 +13,7 @@ from albert.api.database import catalog
 from albert.api.database.backup import programs
 from albert.api.database.backup.archive import pieces, verify
 from albert.api.database.backup.folder import kept
-from albert.api.database.connecting import connected
+from albert.api.database.connecting import complaint, connected
 from albert.api.database.migrate import versions
 from albert.domain.errors import BackupInvalid, DatabaseError, HomeError
 from albert.domain.mishaps import mishap
@@ -52,7 +52,8 @@ async def check_database(uri: str, expected: Collection[str]) -> list[Finding]:
                 *await _references(connection),
             ]
         except asyncpg.PostgresError as error:
-            raise DatabaseError(f"PostgreSQL ne laisse pas tout lire : {error}.") from error
+            said = complaint(error)
+            raise DatabaseError(f"PostgreSQL ne laisse pas tout lire : {said}.") from error
 
 
 async def check_backups(

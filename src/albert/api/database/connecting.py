@@ -7,7 +7,7 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit
 
 import asyncpg
 
@@ -17,10 +17,12 @@ _CONNECT_SECONDS = 5.0
 _UNHURRIED = {"statement_timeout": "0", "idle_in_transaction_session_timeout": "0"}
 """A server may bound what a service does; a backup takes the time that it takes."""
 
+_SECRET = ("password", "sslpassword")
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """The parts of a ``postgresql://`` address; ``bare`` is the whole without its password."""
+    """The parts of a ``postgresql://`` address; ``bare`` is the whole without its passwords."""
 
     bare: str
     password: str
@@ -30,11 +32,24 @@ class Address:
 
     @classmethod
     def of(cls, uri: str) -> Address:
-        parts = urlsplit(uri)
+        """Take an address apart.
+
+        Raises:
+            DatabaseError: it is none, or its password is not encoded; nothing of it is shown.
+        """
+        try:
+            parts = urlsplit(uri)
+        except ValueError:
+            raise DatabaseError("POSTGRES_URI n'est pas une adresse : corrigez-la.") from None
         said = dict(parse_qsl(parts.query))
+        if _is_cut(parts):
+            raise DatabaseError(
+                "POSTGRES_URI ne se lit pas : encodez les / # ? @ de son mot de passe (%2F %23 "
+                "%3F %40)."
+            )
         who, _, hosts = parts.netloc.rpartition("@")
         user, _, password = who.partition(":")
-        kept = {name: value for name, value in said.items() if name != "password"}
+        kept = {name: value for name, value in said.items() if name not in _SECRET}
         port = f":{said['port']}" if said.get("host", "/")[:1] != "/" and "port" in said else ""
         bare = parts._replace(
             netloc=f"{user}@{hosts}" if user else hosts, query=urlencode(kept, quote_via=quote)
@@ -46,6 +61,13 @@ class Address:
             user=unquote(user) or said.get("user", ""),
             name=unquote(parts.path.strip("/")),
         )
+
+
+def _is_cut(parts: SplitResult) -> bool:
+    """Whether a mark in a password ended it: what follows, up to its ``@``, is elsewhere then."""
+    pairs = parse_qsl(parts.query, keep_blank_values=True)
+    rest = [part for pair in pairs if pair[0] not in ("user", *_SECRET) for part in pair]
+    return bool(parts.fragment) or any("@" in part for part in (parts.path, *rest))
 
 
 @asynccontextmanager
@@ -69,6 +91,7 @@ async def connect(uri: str) -> asyncpg.Connection:
     Raises:
         DatabaseUnavailable, DatabaseError: as ``connected``.
     """
+    at = Address.of(uri)
     try:
         return await asyncpg.connect(
             uri,
@@ -76,12 +99,11 @@ async def connect(uri: str) -> asyncpg.Connection:
             server_settings={"application_name": "albert db", **_UNHURRIED},
         )
     except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise refusal(error, uri) from error
+        raise _refusal(error, at) from error
 
 
-def refusal(error: Exception, uri: str) -> DatabaseError:
+def _refusal(error: Exception, at: Address) -> DatabaseError:
     """Return what to tell of a connection that could not be made."""
-    at = Address.of(uri)
     if isinstance(error, asyncpg.InvalidPasswordError):
         return DatabaseError(
             f"PostgreSQL ({at.host}) refuse le mot de passe du compte « {at.user} » : "
@@ -107,6 +129,16 @@ def refusal(error: Exception, uri: str) -> DatabaseError:
         f"PostgreSQL ne répond pas à {at.host} ({_silence(error)}) : lancez-le, ou corrigez "
         "POSTGRES_HOST et POSTGRES_PORT."
     )
+
+
+def complaint(error: BaseException) -> str:
+    """Return PostgreSQL's own sentence without its details, which quote rows: a log may keep it.
+
+    Of a value that it refuses, the sentence itself quotes the value: its kind is returned.
+    """
+    known = isinstance(error, asyncpg.PostgresError) and not isinstance(error, asyncpg.DataError)
+    lines = str(error.args[0]).splitlines() if known and error.args else []
+    return lines[0] if lines else type(error).__name__
 
 
 def _silence(error: Exception) -> str:

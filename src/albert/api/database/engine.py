@@ -79,11 +79,12 @@ class Database:
         while not await self.answers():
             try:
                 async with connected(self._uri):  # which tells why there is none
-                    continue
-            except DatabaseUnavailable:
-                if time.monotonic() > end:
-                    raise
-                await asyncio.sleep(0.5)
+                    silence = DatabaseUnavailable()  # it lets us in, and does not answer in time
+            except DatabaseUnavailable as error:
+                silence = error
+            if time.monotonic() > end:
+                raise silence
+            await asyncio.sleep(0.5)
 
     async def close(self) -> None:
         await self.listener.close()
@@ -117,6 +118,8 @@ class Database:
             async with asyncio.timeout(3), self._engine.connect() as connection:
                 await connection.exec_driver_sql("SELECT 1")
         except (OSError, TimeoutError, DBAPIError, PoolTimeout, asyncpg.PostgresError):
+            return False
+        except ValueError:  # the driver's, of an address that is none
             return False
         return True
 

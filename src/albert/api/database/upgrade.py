@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from albert.api.database.connecting import connect
+from albert.api.database.connecting import complaint, connect
 from albert.api.database.migrate import LATEST, Step, lock, migrate, steps, version, versions
 from albert.domain.errors import DatabaseError
 
@@ -71,7 +71,8 @@ async def unhurried(uri: str) -> AsyncIterator[AsyncConnection]:
         async with engine.begin() as connection:
             yield connection
     except DBAPIError as error:
-        said = str(error.orig).rpartition(": ")[2]
+        cause = getattr(error.orig, "__cause__", None) or error  # the driver's, as it was
+        said = complaint(cause)
         raise DatabaseError(f"PostgreSQL a refusé, et rien n'a changé : {said}.") from error
     finally:
         await engine.dispose()

@@ -60,9 +60,9 @@ async def check_database(machine: Machine, connect: Connect) -> list[Finding]:
 async def _look_up(settings: Settings) -> None:
     """Have the name looked up apart: the driver's own thread would be waited for at the end."""
     given = settings.postgres_uri.get_secret_value()
-    host = (urlsplit(given).hostname or "") if given else settings.postgres_host
-    if host and not host.startswith("/"):
-        with contextlib.suppress(OSError):  # the driver says it better
+    with contextlib.suppress(OSError, ValueError):  # who connects says it better
+        host = (urlsplit(given).hostname or "") if given else settings.postgres_host
+        if host and not host.startswith("/"):
             await resolved(host, settings.postgres_port)
 
 

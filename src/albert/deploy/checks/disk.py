@@ -1,4 +1,4 @@
-"""Room on the disks: for the data folder, and for the models that are still to come."""
+"""Room on the disks: for the data, their backups, and the models that are still to come."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from albert.serving.downloads.download import Wanted, told_size, wanted_by
 from albert.serving.downloads.hub import Hub
 from albert.serving.downloads.listing import choose
 from albert.serving.store import ModelStore
+from albert.settings import backups_folder
 
 _LITTLE, _TOO_LITTLE = 5 * 10**9, 10**9
 """Bytes: the sheets, their index and the vectors take some two gigabytes, twice during a swap."""
@@ -23,11 +24,14 @@ _HUB_SECONDS = 6.0
 
 
 async def check_disk(machine: Machine) -> list[Finding]:
-    found = await apart(lambda: _room("ALBERT_HOME", machine.home.root))
+    found = [await apart(lambda: _room("ALBERT_HOME", machine.home.root))]
+    if machine.kinds("api") and machine.settings.backups:
+        backups = backups_folder(machine.settings, machine.home)
+        found.append(await apart(lambda: _room("ALBERT_BACKUPS", backups)))
     if not machine.kinds("llm"):
-        return [found]
+        return found
     return [
-        found,
+        *found,
         await apart(lambda: _room("STORAGE_PATH", machine.storage)),
         *await _to_come(machine),
     ]

@@ -64,6 +64,8 @@ async def _outcome(check: Check) -> tuple[Outcome, str]:
         return "failed", f"{refused.status} : {refused}"
     except AlbertError as error:
         return "failed", str(error)
+    except (LookupError, TypeError, AttributeError, ValueError):  # of JSON that has another shape
+        return "failed", "La réponse n'est pas dans la forme attendue."
 
 
 def junit(suite: str, results: Iterable[Result]) -> bytes:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
 from albert.api.database.backup.manifest import Manifest, read
@@ -38,9 +38,7 @@ class Writing:
         clear(self._path.parent)
         if self._path.exists():
             raise HomeError(f"« {self._path} » existe déjà : donnez un autre nom.")
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL
-        self._file = os.fdopen(os.open(self._part, flags, 0o600), "w+b")
-        fcntl.flock(self._file, fcntl.LOCK_EX)
+        self._file = _locked(self._part)
         self._zip = ZipFile(self._file, "w", ZIP_STORED)  # pg_dump compresses already
         self._dump = self._zip.open(DUMP, "w", force_zip64=True)
         self._hash = hashlib.sha256()
@@ -83,6 +81,16 @@ class Writing:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _locked(part: Path) -> IO[bytes]:
+    """Make a file that ``clear`` leaves alone."""
+    while True:
+        file = os.fdopen(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "w+b")
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if os.fstat(file.fileno()).st_nlink:
+            return file
+        file.close()  # another backup cleared it, between its making and its lock
 
 
 def clear(folder: Path) -> None:

@@ -30,6 +30,7 @@ async def dump(address: Address, snapshot: str) -> AsyncGenerator[bytes, None]:
         *("--format=custom", "--compress=gzip:3", f"--snapshot={snapshot}", "--no-password"),
         *("--no-owner", "--no-privileges", "--no-publications", "--no-subscriptions"),
         *("--no-comments", "--no-security-labels", "--no-tablespaces"),
+        "--exclude-extension=*",  # we use none, and where it goes may not have them
         f"--dbname={address.bare}",
     )
     async with _running("pg_dump", words, password=address.password) as out:
@@ -89,11 +90,13 @@ async def _running(
 async def _feed(into: StreamWriter | None, pieces: Iterable[bytes]) -> None:
     if into is None:
         return
-    with suppress(ConnectionError):  # it has read what it wanted
-        for piece in pieces:
-            into.write(piece)
-            await into.drain()
-    into.close()
+    try:
+        with suppress(ConnectionError):  # it has read what it wanted
+            for piece in pieces:
+                into.write(piece)
+                await into.drain()
+    finally:
+        into.close()  # or the program waits for the rest, and we for the program
     with suppress(ConnectionError):
         await into.wait_closed()
 

@@ -15,6 +15,7 @@ from albert.api.database import catalog
 from albert.api.database.backup import programs, script
 from albert.api.database.backup.archive import pieces
 from albert.api.database.backup.manifest import Manifest
+from albert.api.database.connecting import complaint
 from albert.api.database.listener import WORKERS
 from albert.api.database.migrate import Step, lock, migrate, steps, versions
 from albert.api.database.upgrade import unhurried
@@ -32,6 +33,11 @@ SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = $1 AND o
 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
 _RETURNED = "SELECT username FROM users WHERE id < $1 AND NOT id = ANY($2) ORDER BY id"
+_REVOKED = "SELECT digest FROM api_tokens WHERE revoked_at IS NOT NULL"
+_VALID_AGAIN = """
+SELECT u.username || ' : ' || t.name AS said FROM api_tokens t JOIN users u ON u.id = t.user_id
+WHERE t.revoked_at IS NULL AND t.digest = ANY($1) ORDER BY u.id, t.name
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,8 @@ class Restored:
     """Sequences that were behind their column, and are not any more."""
     returned: list[str]
     """Accounts that had been erased since the backup, and are back, by their names."""
+    valid_again: list[str]
+    """Tokens that had been revoked since, each after the name of its account."""
 
 
 def refuse_newer(manifest: Manifest) -> None:
@@ -102,7 +110,7 @@ def _as_errors() -> Iterator[None]:
         ) from error
     except asyncpg.PostgresError as error:
         raise DatabaseError(
-            f"PostgreSQL a refusé la restauration, et rien n'a changé : {error}."
+            f"PostgreSQL a refusé la restauration, et rien n'a changé : {complaint(error)}."
         ) from error
 
 
@@ -129,10 +137,11 @@ async def _restore(
     replace: bool,
 ) -> Restored:
     found = await catalog.counts(driver)
-    _refuse_strangers(found.keys() - source.ours)
+    _refuse_strangers(found.keys() - source.ours, await catalog.schema_version(driver))
     if not replace:
         _refuse_data(found)
     erased = await _erased(driver, found)
+    revoked = await driver.fetch(_REVOKED) if "api_tokens" in found else []
     if found:
         await driver.execute(_PATIENCE)
         await driver.execute("DROP TABLE " + ", ".join(map(catalog.quoted, found)))
@@ -150,6 +159,10 @@ async def _restore(
         steps=steps(source.manifest.schema_version),
         late=[one.name for one in late],
         returned=[row["username"] for row in await driver.fetch(_RETURNED, *erased)],
+        valid_again=[
+            row["said"]
+            for row in await driver.fetch(_VALID_AGAIN, [one["digest"] for one in revoked])
+        ],
     )
 
 
@@ -163,7 +176,12 @@ async def _refuse_others(driver: asyncpg.Connection) -> None:
         )
 
 
-def _refuse_strangers(strangers: set[str]) -> None:
+def _refuse_strangers(strangers: set[str], schema_version: str) -> None:
+    if strangers and schema_version > versions()[-1]:
+        raise DatabaseError(
+            f"La base est d'un Albert plus récent (schéma {schema_version}) : restaurez dans une "
+            "base vide, que vous mettrez à sa place."
+        )
     if strangers:
         raise DatabaseError(
             f"La base a des tables qui ne sont pas d'Albert ({', '.join(sorted(strangers))}) : "

@@ -16,7 +16,7 @@ from albert.api.database.backup import programs
 from albert.api.database.backup.archive import Writing
 from albert.api.database.backup.folder import place
 from albert.api.database.backup.manifest import FORMAT, Manifest
-from albert.api.database.connecting import Address, connected
+from albert.api.database.connecting import Address, complaint, connected
 from albert.domain.errors import DatabaseError
 
 
@@ -65,7 +65,7 @@ async def _look(connection: asyncpg.Connection, environment: str) -> Manifest:
         schema = await catalog.schema_version(connection)
         tables = await catalog.counts(connection)
     except asyncpg.PostgresError as error:
-        raise DatabaseError(f"PostgreSQL ne laisse pas tout lire : {error}.") from error
+        raise DatabaseError(f"PostgreSQL ne laisse pas tout lire : {complaint(error)}.") from error
     if not schema:
         raise DatabaseError(
             "La base n'a rien d'Albert : il n'y a rien à sauvegarder ; « albert db migrate » "
