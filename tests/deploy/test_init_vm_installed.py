@@ -84,6 +84,4 @@ def test_a_run_killed_while_it_installs_is_finished_by_the_next(spare: DebianRoo
 
 
 def test_npm_is_a_package_of_the_distribution(machine: DebianRoot) -> None:
-    assert (
-        bash(machine, "apt-cache madison nodejs | head -1; apt-cache madison npm").count("|") >= 4
-    )
+    assert bash(machine, "apt-cache madison nodejs; apt-cache madison npm").count("|") >= 4
