@@ -18,6 +18,8 @@ EXTRACTION = "albert-extractif"
 MASK = "[URL MASQUÉE]"
 
 _WORDS = {"messages": [{"role": "user", "content": "Dites bonjour."}], "max_tokens": 16}
+_REVOKED_SECONDS = 5.0
+"""Within which every worker knows that a token is dead: one tells the others."""
 _ADDRESS = re.compile(r"https?://\S+")
 
 
@@ -155,7 +157,7 @@ class ApiChecks:
             if token.name.startswith("sonde-"):
                 await self._albert.tokens.delete(token.name)
         await self._albert.sign_out()
-        await self._web.get("/v1/models", expected=401)
+        await self._web.until_closed("/v1/models", _REVOKED_SECONDS)
         try:
             await self._albert.me()
         except TokenRefused:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import aiohttp
@@ -45,14 +45,15 @@ class Service:
         Raises:
             Failed: it was not within ``seconds``; the last answer is told.
         """
-        end = asyncio.get_running_loop().time() + seconds
-        while True:
-            try:
-                return await self.get(path, key="")
-            except Failed:
-                if asyncio.get_running_loop().time() >= end:
-                    raise
-                await asyncio.sleep(0.5)
+        return await _within(seconds, lambda: self.get(path, key=""))
+
+    async def until_closed(self, path: str, seconds: float) -> None:
+        """Wait until the key opens ``path`` no more: workers hear of it from one another.
+
+        Raises:
+            Failed: it still does after ``seconds``.
+        """
+        await _within(seconds, lambda: self.get(path, expected=401))
 
     async def post(self, path: str, body: object) -> Any:  # noqa: ANN401 — JSON
         """Raises: Failed."""
@@ -107,6 +108,18 @@ class Service:
             told = f"{path} : {answer.status}, et non {expected}. {_reason(said)}"
             raise WrongStatus(answer.status, told.strip())
         return said
+
+
+async def _within(seconds: float, ask: Callable[[], Awaitable[Any]]) -> Any:  # noqa: ANN401
+    """Ask until it does not fail, or for the last time once ``seconds`` are over."""
+    end = asyncio.get_running_loop().time() + seconds
+    while True:
+        try:
+            return await ask()
+        except Failed:
+            if asyncio.get_running_loop().time() >= end:
+                raise
+            await asyncio.sleep(0.2)
 
 
 def norm(vector: Sequence[float]) -> float:
