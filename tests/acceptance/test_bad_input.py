@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -195,21 +194,56 @@ def test_a_damaged_corpus_is_told_then_mended(home: Path) -> None:
     assert answers(home)
 
 
-@pytest.mark.parametrize("words", [("corpus", "build", "--force"), ("index", "build", "--force")])
+@pytest.mark.parametrize(
+    ("words", "begun"),
+    [
+        (("corpus", "build", "--force"), "Lecture des fiches"),
+        (("index", "build", "--force"), "Index des mots"),
+    ],
+)
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
 def test_stopped_in_the_middle_what_was_there_answers(
-    home: Path, words: tuple[str, ...], number: signal.Signals, status: int
+    home: Path, words: tuple[str, ...], begun: str, number: signal.Signals, status: int
 ) -> None:
     process = subprocess.Popen(
         command(*words), env=environment(home), stderr=subprocess.PIPE, text=True
     )
-    time.sleep(0.8)
+    assert process.stderr is not None
+    assert begun in process.stderr.readline()
     process.send_signal(number)
     _, said = process.communicate(timeout=30)
     assert process.returncode in (status, 0)
     assert "Traceback" not in said
     assert answers(home)
     assert albert(home, *words).returncode == 0
+
+
+WHILE_IT_IMPORTS = """
+import os, signal, sys
+def heard(event, said):
+    if event == "import" and said[0] == "typer":
+        os.kill(os.getpid(), signal.SIGINT)
+sys.addaudithook(heard)
+"""
+WHILE_IT_ENDS = "import atexit, os, signal; atexit.register(os.kill, os.getpid(), signal.SIGINT)"
+
+
+@pytest.mark.parametrize(
+    ("when", "told"), [(WHILE_IT_IMPORTS, "Interrompu.\n"), (WHILE_IT_ENDS, "")]
+)
+@pytest.mark.parametrize("program", ["main", "earlier"])
+def test_stopped_before_it_begins_or_as_it_ends_it_says_no_more_than_that(
+    home: Path, when: str, told: str, program: str
+) -> None:
+    code = f"import albert.__main__\n{when}\nalbert.__main__.{program}()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "--help"],
+        env=environment(home),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (130, told)
 
 
 def test_an_output_that_cannot_be_written_is_told(home: Path) -> None:
