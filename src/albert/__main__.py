@@ -41,7 +41,8 @@ def _run(program: Callable[[], None]) -> None:
         print("Interrompu.", file=sys.stderr)  # noqa: T201 -- the console is not imported yet
         sys.exit(_STOPPED)
     finally:
-        signal.signal(signal.SIGINT, lambda *_: os._exit(_STOPPED))
+        if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:  # as a shell has it behind « & »
+            signal.signal(signal.SIGINT, lambda *_: os._exit(_STOPPED))
 
 
 if __name__ == "__main__":

@@ -235,7 +235,8 @@ WHILE_IT_ENDS = "import atexit, os, signal; atexit.register(os.kill, os.getpid()
 def test_stopped_before_it_begins_or_as_it_ends_it_says_no_more_than_that(
     home: Path, when: str, told: str, program: str
 ) -> None:
-    code = f"import albert.__main__\n{when}\nalbert.__main__.{program}()"
+    heard = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)"
+    code = f"{heard}\nimport albert.__main__\n{when}\nalbert.__main__.{program}()"
     done = subprocess.run(
         [sys.executable, "-c", code, "--help"],
         env=environment(home),
