@@ -18,5 +18,8 @@ done
 DOCKER_CONFIG=$(mktemp -d)
 export DOCKER_CONFIG REGISTRY_AUTH_FILE=$DOCKER_CONFIG/auth.json
 trap 'rm -rf "$DOCKER_CONFIG"' EXIT
-"$engine" login --username "$CI_REGISTRY_USER" --password-stdin "$CI_REGISTRY" <<<"$CI_REGISTRY_PASSWORD"
+"$engine" login --username "$CI_REGISTRY_USER" --password-stdin "$CI_REGISTRY" <<<"$CI_REGISTRY_PASSWORD" || {
+  echo "Erreur : $CI_REGISTRY n'a pas ouvert de session : vérifiez CI_REGISTRY_USER et CI_REGISTRY_PASSWORD." >&2
+  exit 1
+}
 bash utils/build_images.sh "${words[@]}"

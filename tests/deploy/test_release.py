@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import time
@@ -32,9 +33,15 @@ class Deployment:
     image: str
     project: str
     ports: tuple[int, ...]
+    model_port: int
 
-    def render(self, table: str, *, root: str = "/www/api", slow: bool = False) -> None:
-        """Write what « albert deploy render » writes: here, services that need no model."""
+    def render(
+        self, table: str, *, root: str = "/www/api", slow: bool = False, model: str = ""
+    ) -> None:
+        """Write what « albert deploy render » writes: here, services that need no model.
+
+        ``model`` is the name of one that is served too, and as well as ever.
+        """
         folder = self.folder / "rendered" / self.vm.name
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "table.json").write_text(table)
@@ -43,13 +50,19 @@ class Deployment:
         asked = "busybox wget -qO /dev/null http://127.0.0.1:{}/health/ready 2>/dev/null"
         probe = f'"/bin/busybox", "sh", "-c", "{asked}"'
         server = "busybox httpd -f -p 127.0.0.1:{} -h {}"
+        asked_for = [(f"api-{port}", port, root) for port in self.ports]
+        asked_for += [(f"llm-{model}", self.model_port, "/www/api")] if model else []
         services = "".join(
-            f"  api-{port}:\n    image: {self.image}\n    network_mode: host\n"
+            f"  {name}:\n    image: {self.image}\n    network_mode: host\n"
             f"    stop_signal: SIGKILL\n    volumes: [./table.json:{root}/table.json:ro]\n"
             f'    healthcheck: {{test: ["CMD", {probe.format(port)}]}}\n'
             f'    command: ["/bin/busybox", "sh", "-c", "{wait}exec {server.format(port, root)}"]\n'
-            for port in self.ports
+            for name, port, root in asked_for
         )
+        replicas = [{"host": self.vm.name, "port": self.model_port}]
+        entry = {"type": "text-generation", "driver": "llama.cpp", "hf_repo_id": "un/modele"}
+        models = {model: {**entry, "replicas": replicas}} if model else {}
+        (self.folder / "routing.json").write_text(json.dumps(models))
         (folder / "compose.yml").write_text(f"name: {self.project}\nservices:\n{services}")
 
     def albert(self, *words: str) -> list[str]:
@@ -87,9 +100,9 @@ class Deployment:
             assert process.poll() is None
             time.sleep(0.02)
 
-    def served(self) -> set[str]:
+    def served(self, *ports: int) -> set[str]:
         """What the services answer: the table of the release that each was started from."""
-        places = [f"http://127.0.0.1:{port}/table.json" for port in self.ports]
+        places = [f"http://127.0.0.1:{port}/table.json" for port in ports or self.ports]
         return {urllib.request.urlopen(place).read().decode() for place in places}  # noqa: S310
 
 
@@ -102,10 +115,13 @@ def one(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Deployment]:
     (tmp_path / "environments").mkdir()
     (tmp_path / "environments/essai-staging.env").write_text(
         f"API_HOSTS=vm1\nAPI_PORTS={','.join(map(str, ports))}\nCOMPOSE_PROGRAM={compose}\n"
+        f"ALBERT_ROUTING_TABLE={tmp_path}/routing.json\n"
     )
     with machine(tmp_path / "vm1", "vm1", private.with_suffix(".pub"), PATH) as vm:
         reach = access(tmp_path, private, [vm])
-        yield Deployment(tmp_path, vm, reach, compose, image(compose, "1"), project, ports)
+        yield Deployment(
+            tmp_path, vm, reach, compose, image(compose, "1"), project, ports, free_port()
+        )
         remove(compose, project)
 
 
@@ -131,6 +147,26 @@ def test_an_unhealthy_release_gives_way_to_the_one_before(one: Deployment) -> No
     assert f"vm1 est revenu à la version {before}." in done.stderr
     assert one.vm.serving("api") == before
     assert one.served() == {"first"}
+
+
+def test_a_renamed_model_has_the_port_and_the_card_of_the_one_before(one: Deployment) -> None:
+    for name in ("before", "after"):
+        one.render(f"table of {name}", model=name)
+        done = one.run("release", "--version", name)
+        assert done.returncode == 0, done.stderr
+    assert one.served(one.model_port) == {"table of after"}
+    assert not any("before" in name for name in running(one.compose, one.project))
+
+
+def test_models_give_way_too_when_the_api_that_follows_them_is_ill(one: Deployment) -> None:
+    one.render("first", model="before")
+    assert one.run("release", "--version", "v1").returncode == 0
+    one.render("second", model="after", root="/www/sick")
+    done = one.run("release", "--version", "v2", "--wait", "3")
+    assert done.returncode == 1
+    assert one.served(*one.ports, one.model_port) == {"first"}
+    assert one.vm.serving("llm") == one.vm.serving("api")
+    assert not any("after" in name for name in running(one.compose, one.project))
 
 
 def test_a_first_release_that_is_unhealthy_leaves_nothing_running(one: Deployment) -> None:
