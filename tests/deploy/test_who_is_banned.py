@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 from private_machine import PATIENCE, PrivateMachine
-from proxy_site import call, install_site, publish_below
+from proxy_site import DOMAIN, call, install_site, publish_below
 
 LOG = "/var/log/albert/auth.log"
 SPOOFED = "198.51.100.9"
 GUIDE = """
 sudo cp ./contrib/fail2ban/filter.d/albert.conf /etc/fail2ban/filter.d/
+sudo cp ./contrib/fail2ban/action.d/albert.conf /etc/fail2ban/action.d/
 sudo cp ./contrib/fail2ban/jail.d/albert.conf /etc/fail2ban/jail.d/
 sudo cp ./contrib/logrotate/albert /etc/logrotate.d/albert
 """
@@ -49,11 +50,11 @@ def machine(tmp_path: Path, database_uri: str) -> Iterator[PrivateMachine]:
         yield one
 
 
-def sign_in(machine: PrivateMachine, name: str, prefix: str = "") -> int:
+def sign_in(machine: PrivateMachine, name: str, prefix: str = "", after: str = "") -> int:
     form = {"username": name, "password": "Mauvais-mot-2-passe"}
     headers = {"Content-Type": "application/json", "X-Forwarded-For": SPOOFED}
     body = json.dumps(form).encode()
-    return call(machine, "POST", f"{prefix}/api/v2/sign_in", body, headers).status
+    return call(machine, "POST", f"{prefix}/api/v2/sign_in{after}", body, headers).status
 
 
 def guess_everything(machine: PrivateMachine) -> None:
@@ -63,6 +64,7 @@ def guess_everything(machine: PrivateMachine) -> None:
 
 
 def events(machine: PrivateMachine) -> list[tuple[str, str]]:
+    """What the log tells, of clients by IPv4."""
     lines = [line.split() for line in machine.read(LOG).splitlines()]
     return [(event, client) for _, event, client in lines]
 
@@ -89,9 +91,7 @@ def test_the_log_names_who_really_asks_and_fail2ban_reads_it(machine: PrivateMac
 
 
 def test_fail2ban_shuts_out_who_guesses_and_nobody_else(machine: PrivateMachine) -> None:
-    machine.shell("sed -i 's/^ignoreself = .*/ignoreself = false/' /etc/fail2ban/jail.conf")
-    machine.start("fail2ban-server", "-f", "-x", "start")
-    wait_until(lambda: machine.run("fail2ban-client", "ping", check=False).returncode == 0)
+    watch(machine)
     jails = machine.run("fail2ban-client", "status").stdout
     assert "albert, albert-token" in jails
 
@@ -104,6 +104,40 @@ def test_fail2ban_shuts_out_who_guesses_and_nobody_else(machine: PrivateMachine)
         call(machine, "GET", "/health")
 
 
+def watch(machine: PrivateMachine) -> None:
+    """Start fail2ban, for which nobody is the machine itself."""
+    machine.shell("sed -i 's/^ignoreself = .*/ignoreself = false/' /etc/fail2ban/jail.conf")
+    machine.start("fail2ban-server", "-f", "-x", "start")
+    wait_until(lambda: machine.run("fail2ban-client", "ping", check=False).returncode == 0)
+
+
+HERE = "http://[fd00:9::1]"
+GUESSES = f"""
+ip -6 addr add fd00:9::1/64 dev lo nodad
+body='{{"username":"camille","password":"Mauvais-mot-2-passe"}}'
+for number in {{2..21}}; do
+    ip -6 addr add fd00:1::$number/64 dev lo nodad
+    curl --silent --interface fd00:1::$number -H Host:{DOMAIN} --json "$body" {HERE}/api/v2/sign_in
+done
+"""
+
+
+def test_an_address_of_its_own_for_each_guess_shuts_out_the_network(
+    machine: PrivateMachine,
+) -> None:
+    watch(machine)
+    machine.shell(GUESSES)
+    told = machine.read(LOG).splitlines()
+    assert len(told) == 20
+    assert told[0].endswith(" sign_in_refused client=fd00:1::2 network=fd00:1::/64")
+    wait_until(lambda: "fd00:1::/64" in machine.run("nft", "list", "ruleset").stdout)
+    assert banned(machine) == "fd00:1::/64"
+    another = ("curl", "--silent", "--interface", "fd00:1::2", f"{HERE}/health")
+    assert machine.run(*another, check=False).returncode == 7  # nobody lets it in
+    machine.run("fail2ban-client", "set", "albert", "unbanip", "fd00:1::/64")
+    assert machine.run(*another).returncode == 0
+
+
 def banned(machine: PrivateMachine) -> str:
     return machine.run("fail2ban-client", "get", "albert", "banip").stdout.strip()
 
@@ -113,6 +147,11 @@ def wait_until(true: Callable[[], bool]) -> None:
     while not true():
         assert time.monotonic() < end
         time.sleep(0.1)
+
+
+def test_a_line_feed_after_the_path_is_not_a_way_in(machine: PrivateMachine) -> None:
+    assert sign_in(machine, "camille", after="%0A") == 404
+    assert machine.read(LOG) == ""
 
 
 def test_logrotate_moves_the_log_and_the_api_goes_on(machine: PrivateMachine) -> None:

@@ -119,3 +119,28 @@ def test_the_client_of_a_trusted_proxy_is_the_one_named(tmp_path: Path) -> None:
     log.answered({"client": ("127.0.0.1", 1), "headers": headers, "method": "GET"}, 401)
 
     assert lines(path)[0].endswith("token_refused client=203.0.113.7")
+
+
+@pytest.mark.parametrize(
+    ("client", "told"),
+    [
+        ("2001:db8::1", "client=2001:db8::1 network=2001:db8::/64"),
+        ("2001:db8:0:1:2:3:4:5", "client=2001:db8:0:1:2:3:4:5 network=2001:db8:0:1::/64"),
+        ("::ffff:203.0.113.7", "client=203.0.113.7"),
+    ],
+)
+def test_who_has_an_ipv6_address_is_told_with_their_network(
+    tmp_path: Path, client: str, told: str
+) -> None:
+    path = tmp_path / "auth.log"
+    log = AuthLog(AppendedLines(path), clock=lambda: NOON)
+    headers = [(b"authorization", b"Bearer no")]
+    log.answered({"client": (client, 1), "headers": headers, "method": "GET"}, 401)
+
+    assert lines(path) == [f"{WHEN} token_refused {told}"]
+
+
+@pytest.mark.parametrize("target", ["/api/v2/sign_in\n", "/api/v2/reset_password\n", "/docs\r"])
+def test_a_path_with_a_control_character_leads_nowhere(tmp_path: Path, target: str) -> None:
+    """A route would take a line feed at the end for nothing, and the log would not know it."""
+    assert asked(tmp_path / "auth.log", target, key=None, method="POST") == 404

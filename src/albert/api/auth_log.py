@@ -1,7 +1,8 @@
 """The authentication log: one line for each refusal, for those who watch for guessing.
 
 ``2026-11-29T16:14:03+0000 sign_in_refused client=203.0.113.7``: when, what, from where. Never
-whose name, password or token. ``contrib/fail2ban`` reads it.
+whose name, password or token. Who has an IPv6 address has 2^64 of them, to take one after the
+other: their network is told too. ``contrib/fail2ban`` reads it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping
+from ipaddress import IPv6Network
 from pathlib import Path
 
 from starlette.types import Message, Scope, Send
@@ -71,7 +73,7 @@ class AuthLog:
         event = _event(scope, status)
         if event:
             when = time.strftime("%Y-%m-%dT%H:%M:%S+0000", time.gmtime(self._clock()))
-            self._file.add(f"{when} {event} client={self._trusted.client(scope)}")
+            self._file.add(f"{when} {event} {_from(self._trusted.client(scope))}")
 
     def told(self, scope: Scope, send: Send) -> Send:
         """Return a ``send`` that tells of its answer: for routes that nobody hurries."""
@@ -90,6 +92,12 @@ def _event(scope: Scope, status: int) -> str:
     if status not in (400, 429) or scope["method"] != "POST":
         return ""
     return _EVENTS.get((path_of(scope).rstrip("/"), status), "")
+
+
+def _from(client: str) -> str:
+    if ":" not in client:
+        return f"client={client}"
+    return f"client={client} network={IPv6Network((client, 64), strict=False)}"
 
 
 class AppendedLines:
