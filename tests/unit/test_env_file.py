@@ -19,7 +19,7 @@ def test_comments_quotes_and_export_are_understood() -> None:
     [
         ("ENV=dev\n\nPOSTGRES PORT=1\n", "f, ligne 3 : il faut NOM=valeur."),
         ("ENV\n", "f, ligne 1 : il faut NOM=valeur."),
-        ("A=1\n2B=1\n", "f, ligne 2 : « 2B » n'est pas un nom de variable."),
+        ("A=1\n2B=1\n", "f, ligne 2 : ce qui précède « = » n'est pas un nom de variable."),
         ("A=1\nB=2\nA=3\n", "f, ligne 3 : A est déjà donnée plus haut."),
     ],
 )
@@ -27,6 +27,55 @@ def test_a_line_that_cannot_be_read_is_named(text: str, said: str) -> None:
     with pytest.raises(EnvironmentInvalid) as refused:
         parse(text, "f")
     assert str(refused.value) == said
+
+
+DIFFERENTLY = "que Docker, systemd et le shell ne lisent pas de la même façon : changez-la."
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("xK8v$b", "mettez-la entre apostrophes, CLE='…'."),
+        ('"xK8v$b"', "mettez-la entre apostrophes, CLE='…'."),
+        ('xK8v"b', "mettez-la entre apostrophes, CLE='…'."),
+        ("xK8v'b", DIFFERENTLY),
+        ("xK8v\\b", DIFFERENTLY),
+        ('"xK8v\\nb"', DIFFERENTLY),
+        ("'xK8v\\'b'", DIFFERENTLY),
+        ("'xK8v", "ne la ferme pas à la fin de la ligne : écrivez CLE='…'."),
+        ('"xK8v\nB=1', "ne la ferme pas à la fin de la ligne : écrivez CLE='…'."),
+        ("'xK8v\nb'", "ne la ferme pas à la fin de la ligne : écrivez CLE='…'."),
+        ("'xK8v' b", "ne la ferme pas à la fin de la ligne : écrivez CLE='…'."),
+    ],
+)
+def test_a_value_that_programs_would_read_differently_is_not_read(value: str, said: str) -> None:
+    with pytest.raises(EnvironmentInvalid) as refused:
+        parse(f"ENV=main\n\nCLE={value}\n", "f")
+    assert str(refused.value).startswith("f, ligne 3 : ")
+    assert str(refused.value).endswith(said)
+    assert "xK8v" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("CLE='a $b \"c\"'", 'a $b "c"'),
+        ('CLE="l\'eau"', "l'eau"),
+        ("CLE=a#b # l'eau \\ $x", "a#b"),
+        ("CLE='a' # l'eau \\ $x", "a"),
+        ("# CLE='a $b", None),
+    ],
+)
+def test_a_value_that_all_read_alike_is_read(line: str, value: str | None) -> None:
+    assert parse(f"{line}\n", "f").get("CLE") == value
+
+
+@pytest.mark.parametrize("name", ["UE9T" * 17, "UE9T/abc"])
+def test_a_name_that_may_be_a_secret_is_not_shown(name: str) -> None:
+    """A file in base64 ends by « = », and then is the name of a variable."""
+    with pytest.raises(EnvironmentInvalid) as refused:
+        parse(f"ENV=main\n{name}=\n", "f")
+    assert str(refused.value) == "f, ligne 2 : ce qui précède « = » n'est pas un nom de variable."
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -30,6 +30,12 @@ def test_a_name_like_no_other_is_told_with_what_it_may_be() -> None:
     assert said.startswith("CLE_DU_GPU n'est lue par personne : retirez-la, ou nommez-la dans")
 
 
+def test_a_name_that_may_be_a_secret_is_told_by_its_place() -> None:
+    assert check({"ENV": "main", "UE9TVEdSRVNf": ""}) == (
+        "La variable no 2 du fichier n'est lue par personne : corrigez son nom.",
+    )
+
+
 def test_a_variable_that_the_table_names_is_known() -> None:
     assert check({"CLE_DU_GPU": "x"}, ["CLE_DU_GPU"]) == ()
     (said,) = check({"CLE_DU_GUP": "x"}, ["CLE_DU_GPU"])

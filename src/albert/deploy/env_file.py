@@ -7,13 +7,16 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from dotenv.parser import parse_stream
+from dotenv.parser import Binding, parse_stream
 
 from albert.deploy.files import put_whole
 from albert.domain.errors import EnvironmentInvalid
 from albert.domain.mishaps import reason
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_LONGEST_NAME = 64
+"""What is longer is a secret that lost its name, such as a whole file in base64."""
+_GIVEN = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)[ \t]*=[ \t]*(.*)", re.DOTALL)
 _PLAIN = re.compile(r"[A-Za-z0-9_./:@%+,=-]*")
 
 
@@ -44,20 +47,48 @@ def parse(text: str, place: str) -> dict[str, str]:
     for binding in parse_stream(io.StringIO(text)):
         said = binding.original.string
         line = binding.original.line + said[: len(said) - len(said.lstrip())].count("\n")
-        if binding.error or (binding.key is not None and binding.value is None):
-            raise EnvironmentInvalid(f"{place}, ligne {line} : il faut NOM=valeur.")
-        if binding.key is None:
-            continue  # a blank line, or a comment
-        if not _NAME.fullmatch(binding.key):
-            raise EnvironmentInvalid(
-                f"{place}, ligne {line} : « {binding.key} » n'est pas un nom de variable."
-            )
-        if binding.key in found:
-            raise EnvironmentInvalid(
-                f"{place}, ligne {line} : {binding.key} est déjà donnée plus haut."
-            )
-        found[binding.key] = binding.value or ""
+        wrong = _mistake(binding)
+        if not wrong and binding.key in found:
+            wrong = f"{binding.key} est déjà donnée plus haut."
+        if wrong:
+            raise EnvironmentInvalid(f"{place}, ligne {line} : {wrong}")
+        if binding.key is not None:  # else a blank line, or a comment
+            found[binding.key] = binding.value or ""
     return found
+
+
+def _mistake(binding: Binding) -> str:
+    """Return what is wrong with a line, or nothing; what may be a secret is not shown."""
+    given = _GIVEN.match(binding.original.string)
+    name, value = given.groups() if given else ("", "")
+    if len(binding.key or name) > _LONGEST_NAME or (binding.value is not None and not name):
+        return "ce qui précède « = » n'est pas un nom de variable."
+    if value[:1] in ("'", '"') and (binding.error or "\n" in value.rstrip()):
+        return (
+            f"ce qui ouvre la valeur de {name} ({value[0]}) ne la ferme pas à la fin de la ligne : "
+            f"écrivez {name}='…'."
+        )
+    if binding.error or (binding.key is not None and binding.value is None):
+        return "il faut NOM=valeur."
+    return _read_differently(name, value, binding.value or "")
+
+
+def _read_differently(name: str, written: str, value: str) -> str:
+    """Say what Docker Compose, systemd and a shell would not make the same value of."""
+    mark = written[:1] if written[:1] in ("'", '"') else ""
+    if mark:
+        value = written[1:].partition(mark)[0]
+    if "\\" in value or (not mark and "'" in value):
+        return (
+            f"la valeur de {name} a une apostrophe ou une barre oblique inverse, que Docker, "
+            "systemd et le shell ne lisent pas de la même façon : changez-la."
+        )
+    if mark != "'" and ("$" in value or (not mark and '"' in value)):
+        return (
+            f"la valeur de {name} a un $ ou un guillemet, que Docker et le shell remplaceraient : "
+            f"mettez-la entre apostrophes, {name}='…'."
+        )
+    return ""
 
 
 def quoted(value: str) -> str:

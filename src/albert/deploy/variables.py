@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -115,11 +116,23 @@ def read_by(
 def check(values: Mapping[str, str], keys: Collection[str] = ()) -> tuple[str, ...]:
     """Return a sentence for each of ``values`` that nobody reads, with the name that was meant.
 
-    ``keys`` are the variables that the routing table names.
+    ``keys`` are the variables that the routing table names. A name that has not the shape of
+    one may be a secret that lost its own: its place is told instead.
     """
     known = {variable(field) for field in Settings.model_fields}
     known |= {one.name for one in DEPLOYMENT} | set(keys)
-    return tuple(_unknown(name, known) for name in values if name not in known)
+    return tuple(
+        _unknown(name, known) if _SHAPE.fullmatch(name) else _shapeless(place)
+        for place, name in enumerate(values, start=1)
+        if name not in known
+    )
+
+
+_SHAPE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}|[a-z_][a-z0-9_]{0,63}")
+
+
+def _shapeless(place: int) -> str:
+    return f"La variable no {place} du fichier n'est lue par personne : corrigez son nom."
 
 
 def _unknown(name: str, known: Collection[str]) -> str:
