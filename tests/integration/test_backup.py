@@ -7,6 +7,9 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 from typing import IO, Any
 from zipfile import ZipFile
@@ -25,7 +28,7 @@ from albert.api.database.engine import Database
 from albert.api.database.migrate import versions
 from albert.api.database.upgrade import upgrade
 from albert.api.migrations.schema import METADATA
-from albert.domain.errors import BackupInvalid, DatabaseError
+from albert.domain.errors import BackupInvalid, DatabaseError, HomeError
 
 pytestmark = pytest.mark.integration
 
@@ -307,6 +310,13 @@ def test_a_backup_that_another_process_is_writing_is_not_cleared(
     assert {one.name for one in tmp_path.iterdir()} == {path.name, "slow.albertdb"}
 
 
+def test_another_backup_of_the_same_name_is_told_as_such(database_uri: str, tmp_path: Path) -> None:
+    path = tmp_path / "one.albertdb"
+    with Writing(path), pytest.raises(HomeError, match=r"Une autre sauvegarde écrit « .*one\.alb"):
+        backup(database_uri, path)
+    assert verify(backup(database_uri, path)).environment == "test"
+
+
 def test_a_backup_cleared_before_it_had_its_lock_is_made_again(
     database_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -383,6 +393,33 @@ def test_no_byte_of_the_data_or_of_the_manifest_can_change_unseen(
             continue
         accepted += 1
     assert accepted <= 3
+
+
+def test_no_bit_of_the_zip_s_directory_is_more_than_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "one.albertdb"
+    with Writing(path) as writing:
+        writing.write(b"PGDMP")
+        writing.finish(
+            Manifest(
+                format=1,
+                albert="1",
+                environment="test",
+                taken_at=datetime(2026, 1, 1, tzinfo=UTC),
+                postgres="18",
+                schema_version="0002",
+                tables={},
+                size=writing.size,
+                sha256=writing.sha256,
+            )
+        )
+    right, manifest = path.read_bytes(), verify(path)
+    directory = range(right.index(b"PK\x01\x02"), len(right))
+    for position, bit in product(directory, range(8)):
+        wrong = bytearray(right)
+        wrong[position] ^= 1 << bit
+        path.write_bytes(wrong)
+        with suppress(BackupInvalid):
+            assert verify(path) == manifest
 
 
 @pytest.mark.parametrize(
