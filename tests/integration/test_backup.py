@@ -27,6 +27,7 @@ from albert.api.database.backup.taking import take
 from albert.api.database.engine import Database
 from albert.api.database.migrate import versions
 from albert.api.database.upgrade import upgrade
+from albert.api.database.waiting import Patience
 from albert.api.migrations.schema import METADATA
 from albert.domain.errors import BackupInvalid, DatabaseError, HomeError
 
@@ -36,6 +37,12 @@ CHAT = "INSERT INTO chats (user_id, chat_type, operators, themes) VALUES (1, 'qa
 QUESTION = (
     "INSERT INTO streams (user_id, model_name, query, context, institution, links, temperature,"
     " state) VALUES (1, 'm', 'q', '', '', '', 0, 'done')"
+)
+
+
+NEWCOMER = (
+    "INSERT INTO users (username, email, is_admin, accept_cookie, accept_retrain)"
+    " VALUES ('nouvelle', 'nouvelle@exemple.fr', false, false, false)"
 )
 
 
@@ -207,6 +214,63 @@ def test_a_restoration_that_fails_leaves_what_was_there(database_uri: str, tmp_p
         put_back(database_uri, wrong, replace=True)
 
     assert everything(database_uri) == before
+
+
+def test_a_row_written_while_a_restoration_waits_is_not_lost(
+    database_uri: str, tmp_path: Path
+) -> None:
+    path = backup(database_uri, tmp_path)
+
+    async def with_a_writer() -> None:
+        writer = await asyncpg.connect(database_uri)
+        await writer.execute(f"BEGIN; {NEWCOMER}")
+        waited_for = asyncio.Event()
+        restoration = asyncio.create_task(
+            restore(
+                database_uri,
+                path,
+                verify(path),
+                METADATA.tables,
+                while_serving=True,
+                tell_wait=lambda _holder: waited_for.set(),
+                patience=Patience(table=60, notice=0.05),
+            )
+        )
+        await waited_for.wait()
+        await writer.execute("COMMIT")
+        await writer.close()
+        await restoration
+
+    with pytest.raises(DatabaseError, match=r"pas vide \(users : 1\)"):
+        asyncio.run(with_a_writer())
+    assert len(everything(database_uri)["users"]) == 1
+
+
+def test_who_holds_a_table_is_named_before_anything_is_replaced(
+    database_uri: str, tmp_path: Path
+) -> None:
+    path = backup(database_uri, tmp_path)
+    execute(database_uri, NEWCOMER)
+
+    async def with_a_reader() -> None:
+        reader = await asyncpg.connect(database_uri, server_settings={"application_name": "psql"})
+        await reader.execute("BEGIN; SELECT FROM users")
+        try:
+            await restore(
+                database_uri,
+                path,
+                verify(path),
+                METADATA.tables,
+                replace=True,
+                while_serving=True,
+                patience=Patience(table=1.5, notice=0.1),
+            )
+        finally:
+            await reader.close()
+
+    with pytest.raises(DatabaseError, match=r"« psql », .*retient une table.*rien n'a été changé"):
+        asyncio.run(with_a_reader())
+    assert len(everything(database_uri)["users"]) == 1
 
 
 def test_a_database_in_use_is_left_alone(database_uri: str, tmp_path: Path) -> None:
