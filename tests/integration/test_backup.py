@@ -273,6 +273,30 @@ def test_who_holds_a_table_is_named_before_anything_is_replaced(
     assert len(everything(database_uri)["users"]) == 1
 
 
+def test_what_other_accounts_may_read_is_given_again(database_uri: str, tmp_path: Path) -> None:
+    path = backup(database_uri, tmp_path)
+    execute(database_uri, "DROP ROLE IF EXISTS statistics; CREATE ROLE statistics")
+    execute(
+        database_uri,
+        "GRANT SELECT ON usage TO statistics WITH GRANT OPTION;"
+        "GRANT SELECT (id, username) ON users TO statistics; GRANT USAGE ON chats_id_seq TO PUBLIC;"
+        "ALTER TABLE limits ADD extra int; GRANT UPDATE (extra) ON limits TO statistics",
+    )
+    rights = (
+        "SELECT array[has_table_privilege('statistics', 'usage', 'SELECT WITH GRANT OPTION'),"
+        " has_column_privilege('statistics', 'users', 'username', 'SELECT'),"
+        " has_table_privilege('statistics', 'users', 'SELECT'),"
+        " has_sequence_privilege('statistics', 'chats_id_seq', 'USAGE')]"
+    )
+
+    done = put_back(database_uri, path, replace=True)
+
+    found = on(database_uri, lambda connection: connection.fetchval(rights))
+    assert found == [True, True, False, True]
+    assert done.lost == ["GRANT UPDATE (extra) ON TABLE limits TO statistics"]
+    execute(database_uri, "DROP OWNED BY statistics; DROP ROLE statistics")
+
+
 def test_a_database_in_use_is_left_alone(database_uri: str, tmp_path: Path) -> None:
     path = backup(database_uri, tmp_path)
 

@@ -246,6 +246,8 @@ def _tell_restored(done: Restored, manifest: Manifest) -> None:
         say(f"Revenus, bien qu'effacés depuis la sauvegarde : {', '.join(done.returned)}.")
     if done.valid_again:
         say(f"Jetons valides, bien que révoqués depuis : {', '.join(done.valid_again)}.")
+    for grant in done.lost:
+        say(f"Droit d'un autre compte, qui n'a plus d'objet : {grant}")
     say("Refaites les effacements d'après : « albert user erase », « albert privacy purge ».")
     say(
         "Les jetons, les mots de passe et les droits d'administrateur sont ceux de la "

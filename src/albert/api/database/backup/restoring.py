@@ -12,7 +12,7 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from albert.api.database import catalog
-from albert.api.database.backup import programs, script
+from albert.api.database.backup import grants, programs, script
 from albert.api.database.backup.archive import pieces
 from albert.api.database.backup.manifest import Manifest
 from albert.api.database.connecting import complaint
@@ -51,6 +51,8 @@ class Restored:
     """Accounts that had been erased since the backup, and are back, by their names."""
     valid_again: list[str]
     """Tokens that had been revoked since, each after the name of its account."""
+    lost: list[str]
+    """Grants to other accounts that could not be given again: what they were on is no more."""
 
 
 def refuse_newer(manifest: Manifest) -> None:
@@ -142,6 +144,7 @@ async def _restore(
 ) -> Restored:
     if not replace:
         _refuse_data(found)
+    given = await grants.grants(driver)
     erased = await _erased(driver, found)
     revoked = await driver.fetch(_REVOKED) if "api_tokens" in found else []
     if found:
@@ -155,6 +158,7 @@ async def _restore(
     late = [one for one in await catalog.sequences(driver) if one.is_late]
     for one in late:
         await driver.execute("SELECT setval($1::regclass, $2)", one.name, one.highest)
+    lost = await grants.give(driver, given)
     return Restored(
         tables=counted,
         steps=steps(source.manifest.schema_version),
@@ -164,6 +168,7 @@ async def _restore(
             row["said"]
             for row in await driver.fetch(_VALID_AGAIN, [one["digest"] for one in revoked])
         ],
+        lost=lost,
     )
 
 
