@@ -7,6 +7,9 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 from typing import IO, Any
 from zipfile import ZipFile
@@ -24,8 +27,9 @@ from albert.api.database.backup.taking import take
 from albert.api.database.engine import Database
 from albert.api.database.migrate import versions
 from albert.api.database.upgrade import upgrade
+from albert.api.database.waiting import Patience
 from albert.api.migrations.schema import METADATA
-from albert.domain.errors import BackupInvalid, DatabaseError
+from albert.domain.errors import BackupInvalid, DatabaseError, HomeError
 
 pytestmark = pytest.mark.integration
 
@@ -33,6 +37,12 @@ CHAT = "INSERT INTO chats (user_id, chat_type, operators, themes) VALUES (1, 'qa
 QUESTION = (
     "INSERT INTO streams (user_id, model_name, query, context, institution, links, temperature,"
     " state) VALUES (1, 'm', 'q', '', '', '', 0, 'done')"
+)
+
+
+NEWCOMER = (
+    "INSERT INTO users (username, email, is_admin, accept_cookie, accept_retrain)"
+    " VALUES ('nouvelle', 'nouvelle@exemple.fr', false, false, false)"
 )
 
 
@@ -206,6 +216,87 @@ def test_a_restoration_that_fails_leaves_what_was_there(database_uri: str, tmp_p
     assert everything(database_uri) == before
 
 
+def test_a_row_written_while_a_restoration_waits_is_not_lost(
+    database_uri: str, tmp_path: Path
+) -> None:
+    path = backup(database_uri, tmp_path)
+
+    async def with_a_writer() -> None:
+        writer = await asyncpg.connect(database_uri)
+        await writer.execute(f"BEGIN; {NEWCOMER}")
+        waited_for = asyncio.Event()
+        restoration = asyncio.create_task(
+            restore(
+                database_uri,
+                path,
+                verify(path),
+                METADATA.tables,
+                while_serving=True,
+                tell_wait=lambda _holder: waited_for.set(),
+                patience=Patience(table=60, notice=0.05),
+            )
+        )
+        await waited_for.wait()
+        await writer.execute("COMMIT")
+        await writer.close()
+        await restoration
+
+    with pytest.raises(DatabaseError, match=r"pas vide \(users : 1\)"):
+        asyncio.run(with_a_writer())
+    assert len(everything(database_uri)["users"]) == 1
+
+
+def test_who_holds_a_table_is_named_before_anything_is_replaced(
+    database_uri: str, tmp_path: Path
+) -> None:
+    path = backup(database_uri, tmp_path)
+    execute(database_uri, NEWCOMER)
+
+    async def with_a_reader() -> None:
+        reader = await asyncpg.connect(database_uri, server_settings={"application_name": "psql"})
+        await reader.execute("BEGIN; SELECT FROM users")
+        try:
+            await restore(
+                database_uri,
+                path,
+                verify(path),
+                METADATA.tables,
+                replace=True,
+                while_serving=True,
+                patience=Patience(table=1.5, notice=0.1),
+            )
+        finally:
+            await reader.close()
+
+    with pytest.raises(DatabaseError, match=r"« psql », .*retient une table.*rien n'a été changé"):
+        asyncio.run(with_a_reader())
+    assert len(everything(database_uri)["users"]) == 1
+
+
+def test_what_other_accounts_may_read_is_given_again(database_uri: str, tmp_path: Path) -> None:
+    path = backup(database_uri, tmp_path)
+    execute(database_uri, "DROP ROLE IF EXISTS statistics; CREATE ROLE statistics")
+    execute(
+        database_uri,
+        "GRANT SELECT ON usage TO statistics WITH GRANT OPTION;"
+        "GRANT SELECT (id, username) ON users TO statistics; GRANT USAGE ON chats_id_seq TO PUBLIC;"
+        "ALTER TABLE limits ADD extra int; GRANT UPDATE (extra) ON limits TO statistics",
+    )
+    rights = (
+        "SELECT array[has_table_privilege('statistics', 'usage', 'SELECT WITH GRANT OPTION'),"
+        " has_column_privilege('statistics', 'users', 'username', 'SELECT'),"
+        " has_table_privilege('statistics', 'users', 'SELECT'),"
+        " has_sequence_privilege('statistics', 'chats_id_seq', 'USAGE')]"
+    )
+
+    done = put_back(database_uri, path, replace=True)
+
+    found = on(database_uri, lambda connection: connection.fetchval(rights))
+    assert found == [True, True, False, True]
+    assert done.lost == ["GRANT UPDATE (extra) ON TABLE limits TO statistics"]
+    execute(database_uri, "DROP OWNED BY statistics; DROP ROLE statistics")
+
+
 def test_a_database_in_use_is_left_alone(database_uri: str, tmp_path: Path) -> None:
     path = backup(database_uri, tmp_path)
 
@@ -307,6 +398,13 @@ def test_a_backup_that_another_process_is_writing_is_not_cleared(
     assert {one.name for one in tmp_path.iterdir()} == {path.name, "slow.albertdb"}
 
 
+def test_another_backup_of_the_same_name_is_told_as_such(database_uri: str, tmp_path: Path) -> None:
+    path = tmp_path / "one.albertdb"
+    with Writing(path), pytest.raises(HomeError, match=r"Une autre sauvegarde écrit « .*one\.alb"):
+        backup(database_uri, path)
+    assert verify(backup(database_uri, path)).environment == "test"
+
+
 def test_a_backup_cleared_before_it_had_its_lock_is_made_again(
     database_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -383,6 +481,33 @@ def test_no_byte_of_the_data_or_of_the_manifest_can_change_unseen(
             continue
         accepted += 1
     assert accepted <= 3
+
+
+def test_no_bit_of_the_zip_s_directory_is_more_than_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "one.albertdb"
+    with Writing(path) as writing:
+        writing.write(b"PGDMP")
+        writing.finish(
+            Manifest(
+                format=1,
+                albert="1",
+                environment="test",
+                taken_at=datetime(2026, 1, 1, tzinfo=UTC),
+                postgres="18",
+                schema_version="0002",
+                tables={},
+                size=writing.size,
+                sha256=writing.sha256,
+            )
+        )
+    right, manifest = path.read_bytes(), verify(path)
+    directory = range(right.index(b"PK\x01\x02"), len(right))
+    for position, bit in product(directory, range(8)):
+        wrong = bytearray(right)
+        wrong[position] ^= 1 << bit
+        path.write_bytes(wrong)
+        with suppress(BackupInvalid):
+            assert verify(path) == manifest
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The schema and its history, on a real PostgreSQL."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -11,8 +12,9 @@ from alembic.migration import MigrationContext
 from sqlalchemy import text
 
 from albert.api.database.engine import Database
-from albert.api.database.migrate import migrate
-from albert.api.database.upgrade import unhurried
+from albert.api.database.migrate import SCHEMA_LOCK, migrate
+from albert.api.database.upgrade import unhurried, upgrade
+from albert.api.database.waiting import Patience
 from albert.api.migrations.schema import METADATA
 from albert.domain.errors import DatabaseError, DatabaseUnavailable
 
@@ -70,6 +72,63 @@ def test_workers_that_start_together_migrate_once(postgres: str) -> None:
         return found
 
     assert asyncio.run(start_together()) == ["0002"]
+
+
+HASTY = Patience(turn=1.5, table=1.5, attempts=2, pause=0, notice=0.1)
+
+
+def refused_upgrade(uri: str, held: str) -> tuple[str, int, list[str]]:
+    """Migrate while another connection holds ``held``: what is said at last, its number, and
+    what was said meanwhile.
+    """
+
+    async def work() -> tuple[str, int, list[str]]:
+        forgotten = await asyncpg.connect(uri, server_settings={"application_name": "psql"})
+        await forgotten.execute(f"BEGIN; {held}")
+        told: list[str] = []
+        with pytest.raises(DatabaseError) as refused:
+            await upgrade(uri, tell=told.append, patience=HASTY)
+        await forgotten.execute("UPDATE users SET username = username")  # the service's writes pass
+        await forgotten.execute("ROLLBACK")
+        await forgotten.close()
+        return str(refused.value), forgotten.get_server_pid(), told
+
+    return asyncio.run(work())
+
+
+def schema_of(uri: str) -> object:
+    async def work() -> object:
+        connection = await asyncpg.connect(uri)
+        try:
+            return await connection.fetchval("SELECT version_num FROM alembic_version")
+        finally:
+            await connection.close()
+
+    return asyncio.run(work())
+
+
+def test_who_holds_a_table_is_named_and_nothing_waits_behind_a_migration(
+    bare_database_uri: str,
+) -> None:
+    asyncio.run(upgrade(bare_database_uri, "0001"))
+
+    said, pid, told = refused_upgrade(bare_database_uri, "LOCK users IN ROW EXCLUSIVE MODE")
+
+    assert re.search(rf"\(pid {pid}, « psql », depuis le .*\) retient une table : rien n'a", said)
+    assert f"(pid {pid}, " in told[0]
+    assert schema_of(bare_database_uri) == "0001"
+    asyncio.run(upgrade(bare_database_uri))
+    assert schema_of(bare_database_uri) == "0002"
+
+
+def test_another_migration_is_not_waited_for_for_ever(bare_database_uri: str) -> None:
+    asyncio.run(upgrade(bare_database_uri, "0001"))
+
+    said, pid, _ = refused_upgrade(
+        bare_database_uri, f"SELECT pg_advisory_xact_lock({SCHEMA_LOCK})"
+    )
+
+    assert re.search(rf"\(pid {pid}, « psql », depuis le .*\) change le schéma", said)
 
 
 def test_a_database_that_does_not_answer_is_an_error_of_ours() -> None:

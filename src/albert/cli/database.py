@@ -35,6 +35,12 @@ app = typer.Typer(
 )
 
 Backup = Annotated[Path, typer.Argument(metavar="fichier", help="Sauvegarde à restaurer.")]
+WhileServing = Annotated[
+    bool,
+    typer.Option(
+        "--while-serving", help="Même si des services y sont connectés ; relancez-les après."
+    ),
+]
 
 
 @app.command("migrate")
@@ -48,7 +54,7 @@ def migrate(
 ) -> None:
     """Amène le schéma à la version de ce code ; le service le fait aussi, à son démarrage."""
     with albert().database() as uri:
-        done = asyncio.run(upgrade(uri, to, dry_run=dry_run))
+        done = asyncio.run(upgrade(uri, to, dry_run=dry_run, tell=say))
     for step in done.steps:
         write(f"{step.version}\t{step.brings}\n")
     if not done.steps:
@@ -114,12 +120,7 @@ def restore(
         ),
     ] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Ne demande pas de confirmer.")] = False,
-    while_serving: Annotated[
-        bool,
-        typer.Option(
-            "--while-serving", help="Même si des services y sont connectés ; relancez-les après."
-        ),
-    ] = False,
+    while_serving: WhileServing = False,
 ) -> None:
     """Restaure une sauvegarde dans une base vide, puis amène son schéma à la version de ce code."""
     one = albert()
@@ -137,6 +138,7 @@ def restore(
                 replace=replace,
                 while_serving=while_serving,
                 tell=progress.at,
+                tell_wait=say,
             )
         )
     _tell_restored(done, manifest)
@@ -244,6 +246,8 @@ def _tell_restored(done: Restored, manifest: Manifest) -> None:
         say(f"Revenus, bien qu'effacés depuis la sauvegarde : {', '.join(done.returned)}.")
     if done.valid_again:
         say(f"Jetons valides, bien que révoqués depuis : {', '.join(done.valid_again)}.")
+    for grant in done.lost:
+        say(f"Droit d'un autre compte, qui n'a plus d'objet : {grant}")
     say("Refaites les effacements d'après : « albert user erase », « albert privacy purge ».")
     say(
         "Les jetons, les mots de passe et les droits d'administrateur sont ceux de la "

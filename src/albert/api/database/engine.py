@@ -22,7 +22,8 @@ from sqlalchemy.ext.asyncio import (
 
 from albert.api.database.connecting import connected
 from albert.api.database.listener import Listener
-from albert.api.database.migrate import migrate
+from albert.api.database.migrate import is_current
+from albert.api.database.upgrade import upgrade
 from albert.domain.errors import DatabaseError, DatabaseUnavailable
 
 _log = logging.getLogger(__name__)
@@ -66,12 +67,15 @@ class Database:
 
         Raises:
             DatabaseUnavailable: it did not answer for fifteen seconds.
-            DatabaseError: it refused; at once, if it does not let us in.
+            DatabaseError: it refused; at once, if it does not let us in. Or somebody holds
+                what a migration changes.
         """
         await self._wait()
         async with _as_errors():
-            async with self._engine.begin() as connection:
-                await connection.run_sync(migrate)
+            async with self._engine.connect() as connection:
+                current = await connection.run_sync(is_current)
+            if not current:  # by a connection whose work is not bounded to that of a request
+                await upgrade(self._uri, tell=_tell_waiting)
             await self.listener.open()
 
     async def _wait(self) -> None:
@@ -122,6 +126,10 @@ class Database:
         except ValueError:  # the driver's, of an address that is none
             return False
         return True
+
+
+def _tell_waiting(holder: str) -> None:
+    _log.warning("migration waits", extra={"action": "migration_waits", "holder": holder})
 
 
 def _see_open(connection: DBAPIConnection, _record: object, _proxy: object) -> None:

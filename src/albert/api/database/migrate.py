@@ -12,7 +12,7 @@ _log = logging.getLogger(__name__)
 
 LATEST = "head"
 _MIGRATIONS = files("albert.api") / "migrations"
-_LOCK = 0x414C4252
+SCHEMA_LOCK = 0x414C4252
 """Of the advisory lock under which one process migrates while the others wait ("ALBR")."""
 
 
@@ -32,10 +32,10 @@ def migrate(connection: Connection, target: str = LATEST) -> None:
     needs, so that one may go back to it. The connection must be in a transaction: all
     of it happens, or nothing.
     """
-    if target == LATEST and _is_current(connection):
+    if target == LATEST and is_current(connection):
         return
     lock(connection)
-    if target == LATEST and _is_current(connection):
+    if target == LATEST and is_current(connection):
         return
     from alembic import command  # and the quarter of a second that it takes, where it is needed
     from alembic.config import Config
@@ -49,7 +49,7 @@ def migrate(connection: Connection, target: str = LATEST) -> None:
 
 def lock(connection: Connection) -> None:
     """Wait until no other process changes the schema, and keep them out until the end."""
-    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": SCHEMA_LOCK})
 
 
 def version(connection: Connection) -> str:
@@ -74,7 +74,8 @@ def steps(after: str, target: str = LATEST) -> list[Step]:
     return [Step(one.revision, one.module.BRINGS) for one in every if after < one.revision <= last]
 
 
-def _is_current(connection: Connection) -> bool:
+def is_current(connection: Connection) -> bool:
+    """Whether nothing is to be done; a schema of a later code is told to the log."""
     found, newest = version(connection), versions()[-1]
     if found > newest:
         _log.warning(

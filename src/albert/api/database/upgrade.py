@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -12,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from albert.api.database.connecting import complaint, connect
-from albert.api.database.migrate import LATEST, Step, lock, migrate, steps, version, versions
+from albert.api.database.migrate import LATEST, Step, migrate, steps, version, versions
+from albert.api.database.waiting import Patience, Queue, TableHeld
 from albert.domain.errors import DatabaseError
 
 
@@ -24,33 +26,54 @@ class Upgrade:
     steps: list[Step]
 
 
-async def upgrade(uri: str, target: str = LATEST, *, dry_run: bool = False) -> Upgrade:
+async def upgrade(
+    uri: str,
+    target: str = LATEST,
+    *,
+    dry_run: bool = False,
+    tell: Callable[[str], None] = lambda _said: None,
+    patience: Patience = Patience(),
+) -> Upgrade:
     """Bring the schema up to ``target``; with ``dry_run`` only say what that would do.
+
+    It happens once, however many processes ask. ``tell`` is given who is waited for.
 
     Raises:
         DatabaseUnavailable
-        DatabaseError: PostgreSQL refused, or ``target`` is unknown or behind the schema.
+        DatabaseError: PostgreSQL refused, ``target`` is unknown or behind the schema, or
+            somebody held a table for too long.
     """
     known = versions()
     if target not in (LATEST, *known):
         raise DatabaseError(f"Le schéma n'a pas de version {target} : {', '.join(known)}.")
 
-    def work(connection: Connection) -> Upgrade:
-        if not dry_run:
-            lock(connection)
-        found = version(connection)
-        if target != LATEST and found > target:
-            raise DatabaseError(
-                f"Le schéma est déjà en {found} : une migration ne se défait pas, mais le code "
-                "d'avant s'en accommode."
-            )
-        todo = steps(found, target)
-        if todo and not dry_run:
-            migrate(connection, target)
-        return Upgrade(found, todo)
+    async def attempt() -> Upgrade:
+        async with unhurried(uri) as connection:
+            queue = Queue(uri, connection, patience, tell)
+            if not dry_run:
+                await queue.take_turn()
+            async with queue.at_the_tables():
+                return await connection.run_sync(_upgrade, target, dry_run=dry_run)
 
-    async with unhurried(uri) as connection:
-        return await connection.run_sync(work)
+    for _ in range(patience.attempts - 1):
+        try:
+            return await attempt()
+        except TableHeld:
+            await asyncio.sleep(patience.pause)
+    return await attempt()
+
+
+def _upgrade(connection: Connection, target: str, *, dry_run: bool) -> Upgrade:
+    found = version(connection)
+    if target != LATEST and found > target:
+        raise DatabaseError(
+            f"Le schéma est déjà en {found} : une migration ne se défait pas, mais le code "
+            "d'avant s'en accommode."
+        )
+    todo = steps(found, target)
+    if todo and not dry_run:
+        migrate(connection, target)
+    return Upgrade(found, todo)
 
 
 @asynccontextmanager

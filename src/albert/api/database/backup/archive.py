@@ -5,9 +5,11 @@ Anybody's tools read it: ``unzip -p FILE database.dump | pg_restore --list``.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -36,9 +38,17 @@ class Writing:
 
     def __enter__(self) -> Self:
         clear(self._path.parent)
-        if self._path.exists():
+        try:
+            self._file = _locked(self._part)
+        except FileExistsError:
+            raise HomeError(
+                f"Une autre sauvegarde écrit « {self._path} » : attendez sa fin, ou donnez un "
+                "autre nom."
+            ) from None
+        if self._path.exists():  # looked at here, where no other backup can put it in place
+            self._part.unlink()
+            self._file.close()
             raise HomeError(f"« {self._path} » existe déjà : donnez un autre nom.")
-        self._file = _locked(self._part)
         self._zip = ZipFile(self._file, "w", ZIP_STORED)  # pg_dump compresses already
         self._dump = self._zip.open(DUMP, "w", force_zip64=True)
         self._hash = hashlib.sha256()
@@ -155,8 +165,12 @@ def _opened(path: Path) -> Iterator[ZipFile]:
                 raise _no_backup(path, start) from None
             with file:
                 yield file
-    except (BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+    except (BadZipFile, EOFError, NotImplementedError, RuntimeError, zlib.error) as error:
         raise _changed(path) from error  # the shapes of a zip whose bytes were changed
+    except OSError as error:
+        if error.errno == errno.EINVAL:  # its directory says a place that no file has
+            raise _changed(path) from error
+        raise
 
 
 def _manifest(file: ZipFile, path: Path) -> Manifest:

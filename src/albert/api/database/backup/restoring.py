@@ -12,18 +12,17 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from albert.api.database import catalog
-from albert.api.database.backup import programs, script
+from albert.api.database.backup import grants, programs, script
 from albert.api.database.backup.archive import pieces
 from albert.api.database.backup.manifest import Manifest
 from albert.api.database.connecting import complaint
 from albert.api.database.listener import WORKERS
-from albert.api.database.migrate import Step, lock, migrate, steps, versions
+from albert.api.database.migrate import Step, migrate, steps, versions
 from albert.api.database.upgrade import unhurried
+from albert.api.database.waiting import Patience, Queue
 from albert.domain.errors import BackupInvalid, DatabaseError
 
 _VERSION = "alembic_version"
-_PATIENCE = "SET LOCAL lock_timeout = '10s'"
-"""For a connection that holds a table: it may do so for ever."""
 _OTHERS = """
 SELECT count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND usesysid IS NOT NULL
@@ -52,6 +51,8 @@ class Restored:
     """Accounts that had been erased since the backup, and are back, by their names."""
     valid_again: list[str]
     """Tokens that had been revoked since, each after the name of its account."""
+    lost: list[str]
+    """Grants to other accounts that could not be given again: what they were on is no more."""
 
 
 def refuse_newer(manifest: Manifest) -> None:
@@ -76,12 +77,14 @@ async def restore(
     replace: bool = False,
     while_serving: bool = False,
     tell: Callable[[int, int], None] = lambda _done, _of: None,
+    tell_wait: Callable[[str], None] = lambda _said: None,
+    patience: Patience = Patience(table=10.0),
 ) -> Restored:
     """Put a backup, which was verified, into a database, and bring its schema up.
 
     All of it happens, or nothing. ``ours`` are the tables of this code: a database that has
     others is left alone. Without ``replace`` it must be empty; without ``while_serving``,
-    nobody else may be connected to it.
+    nobody else may be connected to it. ``tell_wait`` is given who is waited for.
 
     Raises:
         BackupInvalid: it is of a later schema, or does not hold what it says.
@@ -90,14 +93,16 @@ async def restore(
     """
     refuse_newer(manifest)
     async with unhurried(uri) as connection:
-        await connection.run_sync(lock)
         raw = await connection.get_raw_connection()
         driver = cast("asyncpg.Connection", raw.driver_connection)
         source = _Source(path, manifest, {*ours, *manifest.tables, _VERSION}, tell)
+        queue = Queue(uri, connection, patience, tell_wait)
         with _as_errors():
             if not while_serving:
                 await _refuse_others(driver)
-            return await _restore(connection, driver, source, replace=replace)
+            await queue.take_turn()
+            found = await _held(queue, driver, source.ours)
+            return await _restore(connection, driver, source, found, replace=replace)
 
 
 @contextmanager
@@ -133,17 +138,16 @@ async def _restore(
     connection: AsyncConnection,
     driver: asyncpg.Connection,
     source: _Source,
+    found: dict[str, int],
     *,
     replace: bool,
 ) -> Restored:
-    found = await catalog.counts(driver)
-    _refuse_strangers(found.keys() - source.ours, await catalog.schema_version(driver))
     if not replace:
         _refuse_data(found)
+    given = await grants.grants(driver)
     erased = await _erased(driver, found)
     revoked = await driver.fetch(_REVOKED) if "api_tokens" in found else []
     if found:
-        await driver.execute(_PATIENCE)
         await driver.execute("DROP TABLE " + ", ".join(map(catalog.quoted, found)))
     async with aclosing(programs.script(source.pieces())) as sql:
         await script.run(driver, sql)
@@ -154,6 +158,7 @@ async def _restore(
     late = [one for one in await catalog.sequences(driver) if one.is_late]
     for one in late:
         await driver.execute("SELECT setval($1::regclass, $2)", one.name, one.highest)
+    lost = await grants.give(driver, given)
     return Restored(
         tables=counted,
         steps=steps(source.manifest.schema_version),
@@ -163,7 +168,19 @@ async def _restore(
             row["said"]
             for row in await driver.fetch(_VALID_AGAIN, [one["digest"] for one in revoked])
         ],
+        lost=lost,
     )
+
+
+async def _held(queue: Queue, driver: asyncpg.Connection, ours: set[str]) -> dict[str, int]:
+    """Close the tables to all others, then count the rows of each: nobody can add one after."""
+    names = await catalog.tables(driver)
+    _refuse_strangers(set(names) - ours, await catalog.schema_version(driver))
+    if names:
+        every = ", ".join(map(catalog.quoted, names))
+        async with queue.at_the_tables():
+            await queue.connection.exec_driver_sql(f"LOCK TABLE {every} IN ACCESS EXCLUSIVE MODE")
+    return await catalog.counts(driver)
 
 
 async def _refuse_others(driver: asyncpg.Connection) -> None:
