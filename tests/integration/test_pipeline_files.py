@@ -1,7 +1,8 @@
-"""What the pipeline's jobs read from files."""
+"""What the pipeline's jobs read from files: their secrets, and the routing table."""
 
 from __future__ import annotations
 
+import re
 import subprocess
 from base64 import b64encode, encodebytes
 from pathlib import Path
@@ -74,3 +75,21 @@ def test_base64_cut_short_is_refused_and_not_shown(tmp_path: Path) -> None:
     assert "ENV_FILE est du base64 incomplet" in done.stderr
     assert done.stderr.count("\n") == 1
     assert ONE_LINE[:8].decode() not in done.stderr
+
+
+def ignored(path: str) -> bool:
+    done = subprocess.run(["git", "check-ignore", "--quiet", path], cwd=ROOT, check=False)
+    assert done.returncode in (0, 1)
+    return done.returncode == 0
+
+
+def test_the_routing_table_is_kept_in_the_repository_where_the_page_puts_it() -> None:
+    """A job's folder is cleaned of what git ignores, and starts with what git has."""
+    page = (ROOT / "docs/deploiement/cicd.md").read_text("utf-8")
+    (table,) = set(re.findall(r"environments/[a-z-]+\.json", page))
+    assert not ignored(table)
+
+
+@pytest.mark.parametrize("name", ["main.env", "main.env~", "main.env.bak"])
+def test_an_environment_s_secrets_are_not(name: str) -> None:
+    assert ignored(f"environments/{name}")
