@@ -63,8 +63,8 @@ def asked() -> list[dict[str, str]]:
         where = place({**told, "OSC_VM_ID": "i-1", "OSC_ENDPOINT_API": cloud.address}, "eu-west-2")
         async with aiohttp.ClientSession() as session:
             api = Outscale(session, where)
-            await reach("link", api, lambda _: None, Pace(0.01, 30))
-            await reach("unlink", api, lambda _: None, Pace(0.01, 30))
+            await reach("link", api, lambda _: None, lambda _: None, Pace(0.01, 30))
+            await reach("unlink", api, lambda _: None, lambda _: None, Pace(0.01, 30))
 
     with serving(Cloud()) as cloud:
         asyncio.run(there_and_back(cloud))

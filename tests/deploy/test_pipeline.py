@@ -83,6 +83,14 @@ def test_a_merge_request_is_checked_and_deploys_nothing(clone: Project) -> None:
     assert not [name for name in names if "deploy" in name]
 
 
+def test_what_is_scheduled_only_gives_the_cards_back(clone: Project, branch: str) -> None:
+    """A pipeline that is cancelled leaves its card attached: GitLab skips what follows."""
+    told = clone.ask("--variable", "CI_PIPELINE_SOURCE=schedule", "--list-csv")
+    jobs = told.stdout[told.stdout.index("name;stage") :].splitlines()[1:]
+    cards = [f"{one} unlink gpu" for one in ENVIRONMENTS[branch] if branch == "staging"]
+    assert [job.partition(";")[0] for job in jobs if job] == cards
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / ".gitlab").glob("*.sh")), ids=lambda p: p.name)
 def test_its_scripts_are_shellcheck_clean(path: Path) -> None:
     told = subprocess.run(["shellcheck", "--shell=bash", path], capture_output=True, text=True)

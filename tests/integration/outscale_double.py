@@ -38,7 +38,7 @@ class Cloud:
     card: str = "allocated"
     holder: str = ""
     machine: str = "running"
-    tags: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=lambda: {"env": "staging"})
     failures: list[web.Response] = field(default_factory=list)
     """Given first, one a request, whatever is asked."""
     asked: list[Asked] = field(default_factory=list)

@@ -84,15 +84,16 @@ def test_a_link_that_was_cut_short_is_finished(tmp_path: Path) -> None:
     assert cloud.changes == ["StartVms"]
 
 
-def test_a_moment_s_trouble_is_waited_out(tmp_path: Path) -> None:
-    trouble = [web.Response(status=503), web.Response(status=429)]
-    with serving(Cloud(card="attached", holder="i-1")) as cloud:
-        machine = {"Vms": [{"VmId": "i-1", "State": "running"}]}
-        cloud.failures = [web.json_response(machine), *trouble]
-        done = gpu(tmp_path, cloud, "unlink")
+@pytest.mark.parametrize(("verb", "looks"), [("link", 0), ("unlink", 0), ("unlink", 1)])
+def test_a_moment_s_trouble_is_waited_out(tmp_path: Path, verb: str, looks: int) -> None:
+    machine = {"VmId": "i-1", "State": "running", "Tags": [{"Key": "env", "Value": "staging"}]}
+    answers = [web.json_response({"Vms": [machine]})] * looks
+    trouble = [web.Response(status=status) for status in (503, 429, 408)]
+    with serving(Cloud(card="attached", holder="i-1", failures=[*answers, *trouble])) as cloud:
+        done = gpu(tmp_path, cloud, verb)
     assert done.returncode == 0
     assert "répond 503 ; nouvel essai" in done.stderr
-    assert cloud.card == "allocated"
+    assert cloud.card == ("attached" if verb == "link" else "allocated")
 
 
 @pytest.mark.parametrize("verb", ["link", "unlink"])
@@ -105,10 +106,11 @@ def test_a_machine_in_production_is_not_stopped_unless_told(tmp_path: Path, verb
         assert gpu(tmp_path, cloud, verb, "--yes-production").returncode == 0
 
 
-def test_the_name_of_the_environment_alone_protects_a_machine(tmp_path: Path) -> None:
-    with serving(Cloud(card="attached", holder="i-1")) as cloud:
-        done = gpu(tmp_path, cloud, "unlink", name="main-dinum")
+def test_from_a_state_nobody_knows_nothing_is_changed(tmp_path: Path) -> None:
+    with serving(Cloud(card="error")) as cloud:
+        done = gpu(tmp_path, cloud, "link")
     assert done.returncode == 1
+    assert "un état inconnu d'ici" in done.stderr
     assert cloud.changes == []
 
 

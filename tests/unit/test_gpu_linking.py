@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from albert.deploy.gpu.linking import Goal, Step, in_production, next_step
+from albert.deploy.gpu.linking import Goal, Step, next_step
 from albert.deploy.gpu.outscale import Gpu, Machine, place
 from albert.deploy.gpu.signature import Key, headers
+from albert.deploy.gpu.trial import doubt
 from albert.domain.errors import DeploymentError, EnvironmentInvalid
 
 VM = "i-1"
@@ -24,8 +25,8 @@ def gpu(state: str, vm: str = VM) -> Gpu:
     return Gpu(id="fgpu-1", state=state, vm="" if state == "allocated" else vm, model="nvidia-a100")
 
 
-def machine(state: str, **tags: str) -> Machine:
-    return Machine(id=VM, state=state, tags=tags)
+def machine(state: str) -> Machine:
+    return Machine(id=VM, state=state, tags={})
 
 
 @pytest.mark.parametrize(
@@ -69,6 +70,13 @@ def test_a_machine_that_is_gone_is_named() -> None:
         next_step("link", gpu("allocated"), machine("terminated"))
 
 
+@pytest.mark.parametrize("goal", ["link", "unlink", "unlink-and-stop"])
+@pytest.mark.parametrize(("card", "vm"), [("error", "running"), ("", "running"), ("attached", "?")])
+def test_from_a_state_nobody_knows_there_is_no_step(goal: Goal, card: str, vm: str) -> None:
+    with pytest.raises(DeploymentError, match="un état inconnu"):
+        next_step(goal, gpu(card), machine(vm))
+
+
 CARDS = ("allocated", "attaching", "attached", "detaching")
 MACHINES = ("pending", "running", "stopping", "stopped")
 AFTER: dict[str, str] = {"pending": "running", "stopping": "stopped"}
@@ -99,20 +107,39 @@ def test_from_anywhere_the_steps_lead_to_the_goal(goal: Goal, card: str, vm: str
 
 
 @pytest.mark.parametrize(
-    ("environment", "tags", "production"),
+    ("environment", "tags"),
     [
-        ("staging-dinum", {}, False),
-        ("staging-dinum", {"env": "staging"}, False),
-        ("staging-dinum", {"Env": "production"}, True),
-        ("main-dinum", {}, True),
-        ("dinum", {}, True),
-        ("main-dinum", {"env": "staging"}, True),
+        ("staging-dinum", {"env": "staging"}),
+        ("staging-dinum", {"ENVIRONNEMENT": "staging-dinum", "Name": "albert-gpu"}),
+        ("dev", {"Environment": "Development", "domaine": "essai.exemple.fr"}),
+    ],
+)
+def test_a_machine_is_of_trial_when_its_name_and_its_tag_say_so(
+    environment: str, tags: dict[str, str]
+) -> None:
+    assert doubt(environment, tags) == ""
+
+
+@pytest.mark.parametrize(
+    ("environment", "tags", "why"),
+    [
+        ("staging-dinum", {}, "elle n'a pas l'étiquette env=staging"),
+        ("staging-dinum", {"Name": "staging"}, "elle n'a pas l'étiquette"),
+        ("staging-dinum", {"Env": "production"}, "étiquette Env=production"),
+        ("staging-dinum", {"env": "live"}, "étiquette env=live n'est pas celle d'un essai"),
+        ("staging-dinum", {"env": "staging", "environment": "live"}, "environment=live"),
+        ("staging-dinum", {"env": "staging", "Name": "albert-main-1"}, "Name=albert-main-1"),
+        ("staging-dinum", {"env": "staging", "Name": "dinum-prod2"}, "Name=dinum-prod2"),
+        ("staging-dinum", {"env": "staging", "production": "oui"}, "production=oui"),
+        ("main-dinum", {"env": "staging"}, "« main-dinum »"),
+        ("main-test", {"env": "staging"}, "« main-test »"),
+        ("dinum", {"env": "staging"}, "« dinum »"),
     ],
 )
 def test_in_doubt_a_machine_is_in_production(
-    environment: str, tags: dict[str, str], production: bool
+    environment: str, tags: dict[str, str], why: str
 ) -> None:
-    assert in_production(environment, machine("running", **tags)) is production
+    assert why in doubt(environment, tags)
 
 
 def test_the_signature_is_that_of_the_publisher_s_client() -> None:

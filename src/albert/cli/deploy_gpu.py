@@ -12,8 +12,9 @@ import typer
 
 from albert.cli.console import say
 from albert.deploy.environments import environment_of
-from albert.deploy.gpu.linking import Goal, Pace, in_production, reach
-from albert.deploy.gpu.outscale import Outscale, Passing, place
+from albert.deploy.gpu.linking import Goal, Pace, reach
+from albert.deploy.gpu.outscale import Machine, Outscale, Passing, place
+from albert.deploy.gpu.trial import doubt
 from albert.deploy.variables import default
 from albert.domain.errors import DeploymentError
 
@@ -82,16 +83,17 @@ def status(environment: Environment, env_file: File = None) -> None:
 def _reach(
     goal: Goal, environment: str, env_file: Path | None, pace: Pace, *, production: bool
 ) -> None:
-    async def act(api: Outscale) -> str:
-        machine = await api.machine()
-        if in_production(environment, machine) and not production:
+    def allow(machine: Machine) -> None:
+        why = doubt(environment, machine.tags)
+        if why and not production:
             raise DeploymentError(
-                f"La machine {machine.id} sert la production, et changer sa carte l'arrête : "
-                "ajoutez --yes-production si c'est voulu. Une machine d'essai a « staging » dans "
-                "le nom de son environnement, et dans son étiquette « env » chez Outscale si elle "
-                "en a une."
+                f"La machine {machine.id} sert peut-être la production ({why}), et changer sa "
+                "carte l'arrête : si elle est d'essai, dites-le chez Outscale par l'étiquette "
+                "env=staging ; sinon, ajoutez --yes-production si c'est voulu."
             )
-        gpu = await reach(goal, api, say, pace)
+
+    async def act(api: Outscale) -> str:
+        gpu = await reach(goal, api, say, allow, pace)
         return f"carte {gpu.id} : {gpu.state}"
 
     typer.echo(_with_api(environment, env_file, act))

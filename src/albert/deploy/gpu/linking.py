@@ -21,6 +21,10 @@ STILL_SECONDS = 60.0
 """After which a stopped machine whose card is still « attaching » is started: the card is
 attached as the machine goes through « stopped », which one that was stopped before did not."""
 
+_CARDS = frozenset({"allocated", "attaching", "attached", "detaching"})
+_GONE = frozenset({"shutting-down", "terminated", "quarantine"})
+_MACHINES = _GONE | {"pending", "running", "stopping", "stopped"}
+
 _CALLS: dict[Step, Callable[[Outscale], Awaitable[object]]] = {
     "link": lambda api: api.link(),
     "unlink": lambda api: api.unlink(),
@@ -49,7 +53,8 @@ def next_step(goal: Goal, gpu: Gpu, machine: Machine, still: float = 0.0) -> Ste
     Raises:
         DeploymentError: it cannot be done from here.
     """
-    if machine.state in ("shutting-down", "terminated", "quarantine"):
+    _check_known(gpu, machine)
+    if machine.state in _GONE:
         raise DeploymentError(
             f"La machine {machine.id} est « {machine.state} » chez Outscale : corrigez OSC_VM_ID."
         )
@@ -59,6 +64,19 @@ def next_step(goal: Goal, gpu: Gpu, machine: Machine, still: float = 0.0) -> Ste
             "détachez-la de celle-ci d'abord."
         )
     return _to_link(gpu, machine, still) if goal == "link" else _to_unlink(goal, gpu, machine)
+
+
+def _check_known(gpu: Gpu, machine: Machine) -> None:
+    """From a state that is not in the API's guide, nobody knows where a step would lead."""
+    for what, state, known in (
+        (f"La carte {gpu.id}", gpu.state, _CARDS),
+        (f"La machine {machine.id}", machine.state, _MACHINES),
+    ):
+        if state not in known:
+            raise DeploymentError(
+                f"{what} est « {state} » chez Outscale, un état inconnu d'ici : rien n'est tenté ; "
+                "voyez-la dans la console d'Outscale."
+            )
 
 
 def _to_link(gpu: Gpu, machine: Machine, still: float) -> Step:
@@ -89,9 +107,15 @@ def _until(machine: Machine, state: Literal["running", "stopped"]) -> Step:
 
 
 async def reach(
-    goal: Goal, api: Outscale, say: Callable[[str], None], pace: Pace | None = None
+    goal: Goal,
+    api: Outscale,
+    say: Callable[[str], None],
+    allow: Callable[[Machine], None],
+    pace: Pace | None = None,
 ) -> Gpu:
     """Attach or detach the card, and return it as it is then.
+
+    ``allow`` raises if the machine that was found may not be touched.
 
     Raises:
         DeploymentError: refused, or not done within ``pace.timeout``; running it again goes on.
@@ -102,7 +126,9 @@ async def reach(
     since = loop.time()
     while loop.time() < end:
         try:
-            now = (await api.gpu(), await api.machine())
+            machine = await api.machine()
+            allow(machine)
+            now = (await api.gpu(), machine)
             if now != seen:
                 seen, since = now, loop.time()
             step = next_step(goal, *now, still=loop.time() - since)
@@ -128,14 +154,3 @@ def _late(seconds: float, seen: tuple[Gpu, Machine] | None, trouble: str) -> str
         f"Au bout de {seconds:.0f} secondes, la carte {gpu.id} est « {gpu.state} » et la machine "
         f"{machine.id} « {machine.state} » : relancez la commande, elle reprend où elle en est."
     )
-
-
-def in_production(environment: str, machine: Machine) -> bool:
-    """Whether to take the machine for one that citizens are served from.
-
-    Unless both the environment's name and the machine's tags leave no doubt, it is.
-    """
-    tags = {key.lower(): value.lower() for key, value in machine.tags.items()}
-    told = {tags[key] for key in ("env", "environment") if key in tags}
-    trial = {"staging", "dev", "development", "test"}
-    return bool(told - trial) or not trial & set(environment.lower().split("-"))

@@ -15,7 +15,7 @@ from albert.deploy.gpu.signature import Key, headers
 from albert.domain.errors import DeploymentError, EnvironmentInvalid
 
 _TIMEOUT = aiohttp.ClientTimeout(total=30)
-_PASSING = frozenset({429, 500, 502, 503, 504})
+_PASSING = frozenset({408, 429, 500, 502, 503, 504})
 """Statuses after which the same call may well succeed."""
 
 
