@@ -8,14 +8,14 @@ import typer
 import uvloop
 
 from albert.api.auth_log import auth_log
-from albert.api.secrets import in_development, refuse_weak_secrets
+from albert.api.secrets import refuse_weak_secrets
 from albert.bootstrap.albert import Albert
 from albert.cli.assemble import complete, serve_api
 from albert.cli.console import say
 from albert.cli.exposure import check_port
+from albert.cli.standing_alone import check_standing_alone
 from albert.cli.start import albert
-from albert.domain.errors import CorpusMissing, SettingInvalid
-from albert.settings import Settings
+from albert.domain.errors import CorpusMissing
 
 
 def api(
@@ -40,24 +40,6 @@ def api(
     check_port(one.settings.host, one.settings.port)
     with one.database() as postgres:
         uvloop.run(_serve(one, postgres))
-
-
-def check_standing_alone(settings: Settings) -> None:
-    """See that neither a database nor an engine would have to be launched by a worker.
-
-    Raises:
-        SettingInvalid
-    """
-    if not settings.database_address and not in_development(settings):
-        raise SettingInvalid(
-            "« albert serve api » demande une base PostgreSQL que ses processus partagent : "
-            "donnez POSTGRES_HOST ou POSTGRES_URI."
-        )
-    if settings.model.endswith(".gguf"):
-        raise SettingInvalid(
-            "« albert serve api » ne lance aucun moteur : mettez le modèle d'ALBERT_MODEL dans la "
-            "table de routage et servez-le par « albert serve llm », ou lancez « albert up »."
-        )
 
 
 def _check_learnt(one: Albert) -> None:
