@@ -100,7 +100,7 @@ def status(one: Albert, models: Models) -> Status:
     coverage: Coverage | None
     try:
         coverage = one.engine.coverage()
-        detail = "" if complete(coverage) else "Les vecteurs se calculent encore."
+        detail = "" if coverage.complete else "Les vecteurs se calculent encore."
     except SearchError as error:
         coverage, detail = None, str(error)
     return Status(
@@ -113,12 +113,4 @@ def status(one: Albert, models: Models) -> Status:
         coverage=coverage,
         models=tuple(models.answerers),
         detail=detail,
-    )
-
-
-def complete(coverage: Coverage) -> bool:
-    """Whether everything has its vector."""
-    return (coverage.passages_embedded, coverage.sheets_embedded) == (
-        coverage.chunks,
-        coverage.sheets,
     )

@@ -10,7 +10,6 @@ import uvloop
 from albert.api.auth_log import auth_log
 from albert.api.secrets import refuse_weak_secrets
 from albert.bootstrap.albert import Albert
-from albert.cli.assemble import complete, serve_api
 from albert.cli.console import say
 from albert.cli.exposure import check_port
 from albert.cli.standing_alone import check_standing_alone
@@ -53,12 +52,14 @@ def _check_learnt(one: Albert) -> None:
 
 
 async def _serve(one: Albert, postgres: str) -> None:
+    from albert.cli.assemble import serve_api  # what it serves takes a second to import
+
     async with one.models(launching=False) as models:
 
         def welcome(address: str, new_key: str) -> None:
             if new_key:  # not shown: what a service says is kept in a journal
                 say(f"La clé du premier administrateur est dans {one.home.secrets}.")
-            if not complete(one.engine.coverage()):
+            if not one.engine.coverage().complete:
                 say("Il manque des vecteurs : « albert index build --wait all » les calcule.")
             say(f"Réponses par : {models.default}")
             say(f"Albert répond sur {address}")
