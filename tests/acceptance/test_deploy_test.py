@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,14 +13,11 @@ from xml.etree import ElementTree
 
 import pytest
 from service import ROOT, Running, environment
+from test_serve_api import Worker, learn, sheet
 
-pytestmark = [
-    pytest.mark.acceptance,
-    pytest.mark.skipif(
-        shutil.which("npm") is None, reason="no npm client: the sheets cannot be fetched"
-    ),
-]
+pytestmark = pytest.mark.acceptance
 
+SHEET = sheet("F10027", "Passeport", "Pour demander un passeport, prenez rendez-vous en mairie.")
 ACCOUNT = {"FIRST_ADMIN_USERNAME": "admin", "FIRST_ADMIN_PASSWORD": "Bon-mot-2-passe"}
 
 
@@ -65,20 +61,25 @@ def parrot() -> Iterator[str]:
 
 
 class Api:
-    def __init__(self, home: Path, parrot: str) -> None:
-        table = home.parent / "table.json"
+    """One worker as it is deployed, on a sheet that answers what is asked by default."""
+
+    def __init__(self, folder: Path, database: str, parrot: str) -> None:
+        table = folder / "table.json"
         parrots = {"driver": "openai", "replicas": [{"host": parrot}]}
         table.write_text(json.dumps({"parrot": parrots}))
         self.variables = {**ACCOUNT, "ALBERT_ROUTING_TABLE": str(table)}
-        self.env = environment(home) | self.variables
-        self.process = Running(self.env)
-        self.process.wait_ready(300)
-        self.address = f"http://127.0.0.1:{self.env['ALBERT_PORT']}"
+        env = environment(folder / "home") | self.variables | {"POSTGRES_URI": database}
+        learn(env, folder, SHEET)
+        self.process = Worker(env)
+        self.process.wait_ready(60)
+        self.address = self.process.address
 
 
 @pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory, parrot: str) -> Iterator[Api]:
-    one = Api(tmp_path_factory.mktemp("albert") / "home", parrot)
+def api(
+    tmp_path_factory: pytest.TempPathFactory, module_database_uri: str, parrot: str
+) -> Iterator[Api]:
+    one = Api(tmp_path_factory.mktemp("albert"), module_database_uri, parrot)
     try:
         yield one
     finally:
@@ -159,7 +160,7 @@ def test_a_question_without_sources_fails(api: Api, tmp_path: Path) -> None:
 
 
 def test_nobody_there_fails_without_a_traceback(tmp_path: Path) -> None:
-    done = ask("http://127.0.0.1:9", ACCOUNT, tmp_path, "--timeout", "1")
+    done = ask("http://127.0.0.1:9", ACCOUNT, tmp_path, "--timeout", "0.1")
     assert done.returncode == 1
     assert "le service ne répond pas" in done.stdout
 
@@ -218,7 +219,7 @@ def test_the_service_of_a_model_passes_its_checks(tmp_path: Path, smollm2: Path)
 def test_a_silent_service_is_told_as_late(tmp_path: Path, api: Api) -> None:
     os.kill(api.process.pid, signal.SIGSTOP)
     try:
-        done = ask(api.address, api.variables, tmp_path, "--timeout", "1")
+        done = ask(api.address, api.variables, tmp_path, "--timeout", "0.1")
     finally:
         os.kill(api.process.pid, signal.SIGCONT)
     assert done.returncode == 1

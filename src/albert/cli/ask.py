@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-from albert.api.features.search.service import described
+from albert.api.features.search.documents import described
 from albert.assistant.contract import Finish, Piece, Question
 from albert.assistant.finding import checked
 from albert.assistant.phrases import french_date

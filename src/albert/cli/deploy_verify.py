@@ -65,7 +65,7 @@ def verify(
         typer.Option(
             "--timeout",
             help="Secondes laissées à chaque réponse, et au service pour être prêt.",
-            min=1,
+            min=0.1,
         ),
     ] = 60,
 ) -> None:

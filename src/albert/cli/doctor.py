@@ -19,7 +19,7 @@ from albert.bootstrap.table import table_of
 from albert.cli.console import show
 from albert.cli.exposure import check_exposure
 from albert.cli.main import read_env_file
-from albert.cli.serve_api import check_standing_alone
+from albert.cli.standing_alone import check_standing_alone
 from albert.cli.worker import first_admin
 from albert.deploy.checks.asking import Asking
 from albert.deploy.checks.certificates import check_certificates

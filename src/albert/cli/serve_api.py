@@ -8,14 +8,13 @@ import typer
 import uvloop
 
 from albert.api.auth_log import auth_log
-from albert.api.secrets import in_development, refuse_weak_secrets
+from albert.api.secrets import refuse_weak_secrets
 from albert.bootstrap.albert import Albert
-from albert.cli.assemble import complete, serve_api
 from albert.cli.console import say
 from albert.cli.exposure import check_port
+from albert.cli.standing_alone import check_standing_alone
 from albert.cli.start import albert
-from albert.domain.errors import CorpusMissing, SettingInvalid
-from albert.settings import Settings
+from albert.domain.errors import CorpusMissing
 
 
 def api(
@@ -42,24 +41,6 @@ def api(
         uvloop.run(_serve(one, postgres))
 
 
-def check_standing_alone(settings: Settings) -> None:
-    """See that neither a database nor an engine would have to be launched by a worker.
-
-    Raises:
-        SettingInvalid
-    """
-    if not settings.database_address and not in_development(settings):
-        raise SettingInvalid(
-            "« albert serve api » demande une base PostgreSQL que ses processus partagent : "
-            "donnez POSTGRES_HOST ou POSTGRES_URI."
-        )
-    if settings.model.endswith(".gguf"):
-        raise SettingInvalid(
-            "« albert serve api » ne lance aucun moteur : mettez le modèle d'ALBERT_MODEL dans la "
-            "table de routage et servez-le par « albert serve llm », ou lancez « albert up »."
-        )
-
-
 def _check_learnt(one: Albert) -> None:
     """Raises ``CorpusMissing``, ``IndexNotFound`` or ``IndexIncompatible``."""
     if not one.home.corpus.exists():
@@ -71,12 +52,14 @@ def _check_learnt(one: Albert) -> None:
 
 
 async def _serve(one: Albert, postgres: str) -> None:
+    from albert.cli.assemble import serve_api  # what it serves takes a second to import
+
     async with one.models(launching=False) as models:
 
         def welcome(address: str, new_key: str) -> None:
             if new_key:  # not shown: what a service says is kept in a journal
                 say(f"La clé du premier administrateur est dans {one.home.secrets}.")
-            if not complete(one.engine.coverage()):
+            if not one.engine.coverage().complete:
                 say("Il manque des vecteurs : « albert index build --wait all » les calcule.")
             say(f"Réponses par : {models.default}")
             say(f"Albert répond sur {address}")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from albert.api.secrets import in_development, refuse_weak_secrets
 from albert.cli.exposure import check_exposure
-from albert.cli.serve_api import check_standing_alone
+from albert.cli.standing_alone import check_standing_alone
 from albert.deploy.plan import Plan, Service
 from albert.deploy.systemd.services import listening
 from albert.domain.errors import EnvironmentInvalid

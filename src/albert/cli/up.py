@@ -18,7 +18,6 @@ from albert.asgi.run import listen
 from albert.assistant.phrases import french_date
 from albert.bootstrap.albert import Albert
 from albert.bootstrap.models import Models
-from albert.cli.assemble import complete, serve_api
 from albert.cli.console import say
 from albert.cli.learn import fetch_all, learn_corpus, learn_words, missing
 from albert.cli.start import albert
@@ -79,6 +78,8 @@ def _learn(one: Albert, whence: str | None) -> None:
 
 
 async def _serve(one: Albert, model: str, postgres: str) -> None:
+    from albert.cli.assemble import serve_api  # what it serves takes a second to import
+
     async with one.models(model) as models, _vectors(one):
         await serve_api(one, models, postgres, partial(_welcome, one, models))
     say("Albert est arrêté.")
@@ -89,7 +90,7 @@ def _welcome(one: Albert, models: Models, address: str, key: str) -> None:
     dates = ", ".join(f"{s} {french_date(date)}" for s, date in one.corpus.newest().items())
     coverage = one.engine.coverage()
     say(f"{report.sheets} fiches, {report.chunks} extraits ; les plus récentes : {dates}.")
-    if not complete(coverage):
+    if not coverage.complete:
         say(
             f"Vecteurs : {coverage.passages_embedded}/{coverage.chunks} extraits ; le reste se "
             "calcule en arrière-plan (albert index status), Albert répond déjà."
@@ -104,7 +105,7 @@ def _welcome(one: Albert, models: Models, address: str, key: str) -> None:
 @asynccontextmanager
 async def _vectors(one: Albert) -> AsyncIterator[None]:
     """Compute the missing vectors in a process of low priority that ends with this one."""
-    if complete(one.engine.coverage()):
+    if one.engine.coverage().complete:
         yield
         return
     one.home.logs.mkdir(exist_ok=True, mode=0o700)

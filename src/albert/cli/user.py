@@ -20,10 +20,10 @@ from albert.api.features.accounts.tables import User
 from albert.api.features.privacy.erasure import erase as erase_account
 from albert.api.features.tokens import service as tokens
 from albert.api.mail.drivers import mailer_of
-from albert.cli.assemble import policy
 from albert.cli.console import say, show, write
 from albert.cli.limits import user_limits
 from albert.cli.on_database import account_of, on_database
+from albert.cli.policy import policy
 from albert.cli.start import albert
 from albert.domain.errors import AccountError, MailNotSent
 

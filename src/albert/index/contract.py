@@ -69,6 +69,11 @@ class Coverage:
     passages_embedded: int
     sheets_embedded: int
 
+    @property
+    def complete(self) -> bool:
+        """Whether everything has its vector."""
+        return (self.passages_embedded, self.sheets_embedded) == (self.chunks, self.sheets)
+
 
 class SearchEngine(Protocol):
     """Ranks chunks by words and by meaning.

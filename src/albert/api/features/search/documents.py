@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from albert.domain.documents import Chunk, Hit, Section, Sheet
+from albert.retrieval.library import Library
 from albert.wire.citations import publisher_of
 
 
@@ -121,6 +124,17 @@ def chunk_document(chunk: Chunk, sheet: Sheet | None) -> ChunkDocument:
 
 def found_document(hit: Hit, sheet: Sheet | None) -> FoundDocument:
     return FoundDocument(**dict(chunk_document(hit.chunk, sheet)), score=hit.score)
+
+
+async def described(library: Library, hits: Sequence[Hit]) -> list[FoundDocument]:
+    """Return what clients receive of these hits."""
+    sheets = await sheets_of(library, [hit.chunk for hit in hits])
+    return [found_document(hit, sheet) for hit, sheet in zip(hits, sheets, strict=True)]
+
+
+async def sheets_of(library: Library, chunks: Sequence[Chunk]) -> list[Sheet | None]:
+    """Return the sheet of each passage, all read at once; None where it is gone."""
+    return await library.sheets([f"{c.source}/{c.sheet}" for c in chunks]) if chunks else []
 
 
 def sheet_document(sheet: Sheet) -> SheetDocument:

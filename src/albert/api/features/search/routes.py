@@ -14,9 +14,10 @@ from albert.api.features.search.documents import (
     Unknown,
     chunk_document,
     sheet_document,
+    sheets_of,
 )
 from albert.api.features.search.schemas import Chunks, SearchQuery, Sheets
-from albert.api.features.search.service import search, sheets_of
+from albert.api.features.search.service import search
 from albert.api.features.streams.found import keep_found
 from albert.asgi.problems import Problem
 from albert.domain.errors import SheetNotFound

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-from albert.api.features.search.documents import FoundDocument, found_document
+from albert.api.features.search.documents import FoundDocument, described
 from albert.api.features.search.schemas import IndexName, SearchQuery, Similarity
 from albert.api.services import Services
 from albert.assistant.finding import checked
-from albert.domain.documents import ANSWERING, PUBLISHERS, Chunk, Hit, Sheet, SheetId, SourceName
+from albert.domain.documents import ANSWERING, PUBLISHERS, Hit, SheetId, SourceName
 from albert.domain.errors import SourceUnknown
 from albert.index.contract import Filter
 from albert.retrieval.contract import Ranking
@@ -35,17 +35,6 @@ async def search(services: Services, asked: SearchQuery) -> list[FoundDocument]:
     where = await _filter(services.library, asked)
     hits = [] if where is None else await _hits(services, asked, question, where)
     return await described(services.library, hits)
-
-
-async def described(library: Library, hits: Sequence[Hit]) -> list[FoundDocument]:
-    """Return what clients receive of these hits."""
-    sheets = await sheets_of(library, [hit.chunk for hit in hits])
-    return [found_document(hit, sheet) for hit, sheet in zip(hits, sheets, strict=True)]
-
-
-async def sheets_of(library: Library, chunks: Sequence[Chunk]) -> list[Sheet | None]:
-    """Return the sheet of each passage, all read at once; None where it is gone."""
-    return await library.sheets([f"{c.source}/{c.sheet}" for c in chunks]) if chunks else []
 
 
 async def _filter(library: Library, asked: SearchQuery) -> Filter | None:
