@@ -84,8 +84,26 @@ def test_addresses_that_are_none_are_errors_and_the_rest_is_told(env_file: Path)
     assert of(done, "Base de données") == [
         ("error", "POSTGRES_URI n'est pas une adresse : corrigez-la.")
     ]
+    assert "FRONT_URL" in " ".join(said for level, said in of(done, "Réglages"))
     assert of(done, "Ports")
     assert "motdepasse" not in done.stdout
+
+
+def test_values_that_cannot_be_are_told_together(env_file: Path) -> None:
+    write(
+        env_file,
+        ENV="main",
+        ALBERT_HOME=str(env_file.parent / "home"),
+        API_PORTS=str(free_port()),
+        ALBERT_TRUSTED_PROXIES="abc",
+        API_MEMORY="beaucoup",
+        POSTGRES_HOST="127.0.0.1",
+        POSTGRES_PORT=str(free_port()),
+        SECRET_KEY=SECRET,
+    )
+    done = doctor("doctor", "--env-file", str(env_file), "--json")
+    told = [said.split()[0] for level, said in of(done, "Réglages") if level == "error"]
+    assert told == ["ALBERT_TRUSTED_PROXIES", "API_MEMORY", "POSTGRES_PASSWORD"]
 
 
 def test_an_error_is_the_exit_status_and_says_what_to_do(env_file: Path) -> None:
