@@ -144,7 +144,7 @@ def test_secrets_are_judged_and_never_shown(env_file: Path) -> None:
     assert done.returncode == 1
     told = {said.split()[0] for level, said in of(done, "Réglages") if level == "error"}
     assert told == {"SECRET_KEY", "FIRST_ADMIN_PASSWORD"}
-    assert [level for level, _ in of(done, "Fichier")] == ["warning", "warning"]
+    assert [level for level, _ in of(done, "Fichier")] == ["warning", "error"]
     assert [level for level, _ in of(done, "Base de données")] == ["error"]
     printed = done.stdout + done.stderr
     assert not [secret for secret in (SECRET, "secret" * 8, "azerty12345") if secret in printed]
@@ -256,9 +256,9 @@ def test_a_port_that_our_own_service_holds_is_well(env_file: Path) -> None:
 def test_a_machine_that_the_plan_does_not_name_is_told(env_file: Path) -> None:
     write(env_file, ALBERT_HOME=str(env_file.parent / "home"), API_HOSTS="api1.invalid")
     unknown = doctor("doctor", "--env-file", str(env_file), "--json")
-    assert unknown.returncode == 0
+    assert unknown.returncode == 1
     ((level, said),) = of(unknown, "Réglages")
-    assert (level, "api1.invalid" in said) == ("warning", True)
+    assert (level, "api1.invalid" in said) == ("error", True)
     named = doctor("doctor", "--env-file", str(env_file), "--host", "api1.invalid", "--json")
     assert len(of(named, "Ports")) == 2
 

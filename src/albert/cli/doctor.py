@@ -151,7 +151,7 @@ def _settings(
     if planned.services and not services:
         hosts = ", ".join(planned.hosts)
         kinds = f" ({', '.join(roles)})" if roles else ""
-        yield warning(
+        yield error(
             f"Le plan ne met rien{kinds} sur cette machine : il a {hosts}.",
             "Dites son nom par --host, ou corrigez la table de routage et API_HOSTS.",
         )
