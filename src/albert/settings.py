@@ -166,6 +166,7 @@ class Settings(BaseModel):
     )
     front_url: str = Field(
         "http://localhost:4173",
+        pattern=r"^https?://[^/]",
         validation_alias="FRONT_URL",
         description="Adresse de l'interface, pour les liens des courriels",
     )

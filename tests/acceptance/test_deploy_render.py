@@ -88,6 +88,8 @@ def test_a_service_that_is_no_more_leaves_nothing_behind(rendered: Path) -> None
         ({"FIRST_ADMIN_PASSWORD": ""}, "FIRST_ADMIN_PASSWORD manque"),
         ({"POSTGRES_HOTS": "h"}, "POSTGRES_HOTS n'est lue par personne"),
         ({"ALBERT_PROT": "1"}, "ALBERT_PROT"),
+        ({"API_HOSTS": "../../ailleurs"}, "API_HOSTS : « ../../ailleurs » n'est ni un nom"),
+        ({"FRONT_URL": "albert"}, "Le réglage FRONT_URL ne peut pas valoir 'albert'"),
         ({"API_PORTS": "x"}, "API_PORTS : « x » n'est pas un port"),
         ({"ALBERT_ROUTING_TABLE": "absente.json"}, "« absente.json » ne peut pas être lue"),
         ({"MAIL_FROM": '"l\'État"'}, "MAIL_FROM : Une valeur ne peut avoir ni apostrophe"),

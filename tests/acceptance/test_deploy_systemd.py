@@ -140,6 +140,8 @@ KEYED = {**SMALL, "replicas": [{"port": 8001, "key_variable": "CLE"}]}
         (WITHOUT["POSTGRES_HOST"], None, "POSTGRES_HOST"),
         ({**PROD, "ALBERT_HOME": "data"}, None, "chemin absolu"),
         ({**PROD, "ALBERT_CORPUS_FROM": "official,data"}, None, "chemin absolu"),
+        ({**PROD, "ALBERT_TRUSTED_PROXIES": "abc"}, None, "ALBERT_TRUSTED_PROXIES"),
+        ({**PROD, "ALBERT_WHITELIST": "/nowhere/w.txt"}, None, "liste blanche"),
         ({**PROD, "ALBERT_PROT": "1"}, None, "ALBERT_PORT"),
         ({**PROD, "ALBERT_ROUTING_TABLE": "/nowhere/t.json"}, None, "table de routage"),
         ({**PROD, "API_HOSTS": "ailleurs.invalid"}, None, "Aucun service n'est pour cette machine"),

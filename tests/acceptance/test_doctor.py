@@ -84,8 +84,26 @@ def test_addresses_that_are_none_are_errors_and_the_rest_is_told(env_file: Path)
     assert of(done, "Base de données") == [
         ("error", "POSTGRES_URI n'est pas une adresse : corrigez-la.")
     ]
+    assert "FRONT_URL" in " ".join(said for level, said in of(done, "Réglages"))
     assert of(done, "Ports")
     assert "motdepasse" not in done.stdout
+
+
+def test_values_that_cannot_be_are_told_together(env_file: Path) -> None:
+    write(
+        env_file,
+        ENV="main",
+        ALBERT_HOME=str(env_file.parent / "home"),
+        API_PORTS=str(free_port()),
+        ALBERT_TRUSTED_PROXIES="abc",
+        API_MEMORY="beaucoup",
+        POSTGRES_HOST="127.0.0.1",
+        POSTGRES_PORT=str(free_port()),
+        SECRET_KEY=SECRET,
+    )
+    done = doctor("doctor", "--env-file", str(env_file), "--json")
+    told = [said.split()[0] for level, said in of(done, "Réglages") if level == "error"]
+    assert told == ["ALBERT_TRUSTED_PROXIES", "API_MEMORY", "POSTGRES_PASSWORD"]
 
 
 def test_an_error_is_the_exit_status_and_says_what_to_do(env_file: Path) -> None:
@@ -126,7 +144,7 @@ def test_secrets_are_judged_and_never_shown(env_file: Path) -> None:
     assert done.returncode == 1
     told = {said.split()[0] for level, said in of(done, "Réglages") if level == "error"}
     assert told == {"SECRET_KEY", "FIRST_ADMIN_PASSWORD"}
-    assert [level for level, _ in of(done, "Fichier")] == ["warning", "warning"]
+    assert [level for level, _ in of(done, "Fichier")] == ["warning", "error"]
     assert [level for level, _ in of(done, "Base de données")] == ["error"]
     printed = done.stdout + done.stderr
     assert not [secret for secret in (SECRET, "secret" * 8, "azerty12345") if secret in printed]
@@ -238,9 +256,9 @@ def test_a_port_that_our_own_service_holds_is_well(env_file: Path) -> None:
 def test_a_machine_that_the_plan_does_not_name_is_told(env_file: Path) -> None:
     write(env_file, ALBERT_HOME=str(env_file.parent / "home"), API_HOSTS="api1.invalid")
     unknown = doctor("doctor", "--env-file", str(env_file), "--json")
-    assert unknown.returncode == 0
+    assert unknown.returncode == 1
     ((level, said),) = of(unknown, "Réglages")
-    assert (level, "api1.invalid" in said) == ("warning", True)
+    assert (level, "api1.invalid" in said) == ("error", True)
     named = doctor("doctor", "--env-file", str(env_file), "--host", "api1.invalid", "--json")
     assert len(of(named, "Ports")) == 2
 

@@ -11,10 +11,10 @@ import pytest
 from examined import found, levels
 
 from albert.deploy.checks.finding import Finding
-from albert.deploy.checks.gpu import check_gpu
+from albert.deploy.checks.gpu import OLDEST_DRIVER, check_gpu
 from albert.routing.table import Engine, Replica, RoutedModel
 
-H100 = "0, NVIDIA H100 PCIe, 81559, 81004"
+H100 = "0, NVIDIA H100 PCIe, 81559, 81004, 580.95.05"
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_nvidia_smi_as_we_wrote_it_a_model_is_measured(
 
 
 def test_nvidia_smi_as_we_wrote_it_two_cards_share_a_model(smi: Path, tmp_path: Path) -> None:
-    says(smi, H100, "1, NVIDIA H100 PCIe, 81559, 81004")
+    says(smi, H100, "1, NVIDIA H100 PCIe, 81559, 81004, 580.95.05")
     large = model(tmp_path, 120 * 10**9, engine=Engine(tensor_parallel_size=2))
     told = look(tmp_path, large, GPU_COUNTS="2")
     assert levels(told) == ["ok", "ok", "ok"]
@@ -110,7 +110,7 @@ def test_nvidia_smi_as_we_wrote_it_shares_that_make_the_whole_card_are_well(
 def test_nvidia_smi_as_we_wrote_it_models_that_want_a_card_each_are_told(
     smi: Path, tmp_path: Path
 ) -> None:
-    says(smi, H100, "1, NVIDIA H100 PCIe, 81559, 81004")
+    says(smi, H100, "1, NVIDIA H100 PCIe, 81559, 81004, 580.95.05")
     told = look(tmp_path, *two_of(tmp_path, 0.6), GPU_COUNTS="2")
     assert levels(told) == ["ok", "ok", "warning", "ok", "ok"]
     assert told[2].said == "Les parts de mémoire font 1.2 : il faut 2 cartes, une par modèle."
@@ -128,7 +128,7 @@ def test_nvidia_smi_as_we_wrote_it_cards_are_as_many_as_is_said(
 def test_nvidia_smi_as_we_wrote_it_memory_that_is_not_told_is_unknown(
     smi: Path, tmp_path: Path
 ) -> None:
-    says(smi, "0, GRID V100DX-32Q, [N/A], [N/A]")
+    says(smi, "0, GRID V100DX-32Q, [N/A], [N/A], [N/A]")
     assert "taille inconnue" in look(tmp_path, model(tmp_path, 1))[-1].said
 
 
@@ -143,6 +143,22 @@ def test_nvidia_smi_as_we_wrote_it_a_driver_that_fails_is_an_error(
     (finding,) = look(tmp_path, model(tmp_path, 1))
     assert finding.level == "error"
     assert "couldn't communicate with the NVIDIA driver" in finding.said
+
+
+def test_nvidia_smi_as_we_wrote_it_a_driver_older_than_cuda_13_is_an_error(
+    smi: Path, tmp_path: Path
+) -> None:
+    says(smi, H100.replace("580.95.05", "570.172.08"))
+    told = look(tmp_path, model(tmp_path, 1))
+    assert levels(told) == ["ok", "error", "ok"]
+    assert told[1].said.startswith("Le pilote NVIDIA 570.172.08 est trop ancien")
+
+
+def test_the_oldest_driver_is_that_of_the_cuda_that_is_pinned() -> None:
+    """NVIDIA's table: CUDA 13 asks for a driver 580 or newer."""
+    lock = Path(__file__).parents[2] / "requirements-vllm.lock"
+    assert "\nnvidia-cuda-runtime==13." in lock.read_text("utf-8")
+    assert OLDEST_DRIVER == 580
 
 
 def test_without_nvidia_smi_vllm_is_an_error(

@@ -128,6 +128,11 @@ def test_the_folder_of_backups_is_looked_at_where_the_api_is(tmp_path: Path) -> 
     assert levels(found(check_disk, elsewhere)) == ["ok"]
 
 
+async def elsewhere(_host: str) -> bool:
+    """Take this machine for another: none other can be had."""
+    return False
+
+
 @pytest.mark.parametrize(
     ("date", "level"),
     [
@@ -136,30 +141,41 @@ def test_the_folder_of_backups_is_looked_at_where_the_api_is(tmp_path: Path) -> 
     ],
 )
 def test_the_time_is_that_of_another_machine(date: str | None, level: str, tmp_path: Path) -> None:
-    """This one, by its own name: none other can be had."""
-    name = socket.gethostname()
-    try:
-        socket.getaddrinfo(name, None)
-    except OSError:
-        pytest.skip(f"« {name} » has no address")
+    async def answer(_request: web.Request) -> web.StreamResponse:
+        return web.Response(headers={"date": date} if date else {})
 
     async def scenario() -> list[Finding]:
-        async def answer(_request: web.Request) -> web.StreamResponse:
-            return web.Response(headers={"date": date} if date else {})
-
-        application = web.Application()
-        application.router.add_route("*", "/{path:.*}", answer)
-        runner = web.AppRunner(application)
-        await runner.setup()
-        await web.TCPSite(runner, name, 0).start()
-        port = runner.addresses[0][1]
-        try:
-            async with machine(values(tmp_path, FRONT_URL=f"http://{name}:{port}")) as examined:
-                return await check_clock(examined)
-        finally:
-            await runner.cleanup()
+        async with (
+            serving(answer) as host,
+            machine(values(tmp_path, FRONT_URL=host.address)) as examined,
+        ):
+            return await check_clock(examined, elsewhere)
 
     assert levels(asyncio.run(scenario())) == [level]
+
+
+def test_the_time_is_not_asked_of_this_machine_by_its_own_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))  # no timedatectl
+
+    async def scenario() -> tuple[list[Finding], int]:
+        asked = 0
+
+        async def answer(_request: web.Request) -> web.StreamResponse:
+            nonlocal asked
+            asked += 1
+            return web.Response()
+
+        async with serving(answer) as host:
+            port = host.address.rpartition(":")[2]
+            front = f"http://{socket.gethostname()}:{port}"
+            async with machine(values(tmp_path, FRONT_URL=front)) as examined:
+                return await check_clock(examined), asked
+
+    (finding,), asked = asyncio.run(scenario())
+    assert (finding.level, asked) == ("warning", 0)
+    assert "rien à quoi la comparer" in finding.said
 
 
 @pytest.mark.parametrize(
@@ -199,23 +215,74 @@ def test_secrets_that_others_can_read_are_errors(tmp_path: Path) -> None:
     ]
 
 
-def test_a_table_that_others_can_change_is_a_warning(tmp_path: Path) -> None:
+def test_a_secret_of_another_account_is_an_error(tmp_path: Path) -> None:
+    """What others may put there, they know: a key of theirs would sign our sessions."""
+    secrets = tmp_path / "home" / "secrets"
+    secrets.mkdir(parents=True, mode=0o700)
+    secrets.parent.chmod(0o777)
+    (finding,) = found(check_permissions, values(secrets.parent))
+    assert finding.level == "error"
+    assert finding.remedy == f"chmod go-w {secrets.parent}"
+
+
+@pytest.mark.parametrize("folder", ["mail", "backups"])
+def test_what_others_can_read_of_mails_and_backups_is_an_error(folder: str, tmp_path: Path) -> None:
+    kept = tmp_path / folder
+    kept.mkdir(mode=0o755)
+    (kept / "un").write_text("")
+    (kept / "un").chmod(0o600)
+    assert levels(found(check_permissions, values(tmp_path))) == ["ok"]
+    (kept / "un").chmod(0o644)
+    (finding,) = found(check_permissions, values(tmp_path))
+    assert (finding.level, finding.remedy) == ("error", f"chmod 700 {kept}")
+
+
+def test_the_variables_of_installed_services_are_looked_at(tmp_path: Path) -> None:
+    installed = tmp_path / "etc"
+    installed.mkdir()
+    (installed / "api.env").write_text("SECRET_KEY=x\n")
+    (installed / "api.env").chmod(0o644)
+
+    async def scenario() -> list[Finding]:
+        async with machine(values(tmp_path)) as examined:
+            return await check_permissions(examined, installed)
+
+    (finding,) = asyncio.run(scenario())
+    assert (finding.level, finding.remedy) == ("error", f"chmod 600 {installed / 'api.env'}")
+
+
+def test_a_table_that_others_can_change_is_an_error(tmp_path: Path) -> None:
     table = tmp_path / "table.json"
     table.write_text("{}")
     table.chmod(0o666)
     told = found(check_permissions, values(tmp_path, ALBERT_ROUTING_TABLE=str(table)))
-    assert [one.remedy for one in told] == [f"chmod go-w {table}"]
+    assert [(one.level, one.remedy) for one in told] == [("error", f"chmod go-w {table}")]
+
+
+def test_a_folder_where_others_can_replace_the_file_of_variables_is_an_error(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "ouvert" / "main.env"
+    path.parent.mkdir()
+    path.touch(mode=0o600)
+    assert levels(check_env_file(path)) == ["ok"]
+    path.parent.chmod(0o777)
+    (finding,) = check_env_file(path)
+    assert finding.level == "error"
+    assert str(path.parent) in finding.said
 
 
 @pytest.mark.parametrize(
     ("text", "mode", "said"),
     [
+        ("SECRET_KEY=x\n", 0o666, "que d'autres comptes"),
         ("ENV=main\nSECRET_KEY=x\n", 0o644, "que d'autres comptes"),
         ("ENV=main\nCLE_GPU=x\n", 0o604, "que d'autres comptes"),
         ("SECRET_KEY=x\n", 0o660, "que d'autres comptes"),
         ("SECRET_KEY=x\n", 0o600, "1 variables, toutes connues"),
         ("SECRET_KEY=x\n", 0o640, "1 variables, toutes connues"),
         ("ENV=main\n", 0o644, "1 variables, toutes connues"),
+        ("ENV=main\n", 0o666, "changé par d'autres comptes"),
         ("ENVV=main\n", 0o600, "vouliez-vous dire ENV ?"),
     ],
 )
@@ -227,7 +294,8 @@ def test_the_file_of_variables_is_looked_at(
     path.chmod(mode)
     (finding,) = check_env_file(path, ["CLE_GPU"])
     assert said in finding.said
-    assert finding.level == ("ok" if "toutes connues" in said else "warning")
+    levels = {"1 variables, toutes connues": "ok", "vouliez-vous dire ENV ?": "warning"}
+    assert finding.level == levels.get(said, "error")
 
 
 def test_a_machine_is_known_by_any_of_its_names(tmp_path: Path) -> None:

@@ -82,3 +82,16 @@ def test_a_place_that_cannot_be_is_refused(ports: str, said: str) -> None:
     with pytest.raises(EnvironmentInvalid) as refused:
         plan("dev", {"API_PORTS": ports}, [here])
     assert said in str(refused.value)
+
+
+@pytest.mark.parametrize("host", ["a b", "../../x", "/abs/path", "..", "-oProxyCommand=x", "a:22"])
+def test_a_host_is_a_name_or_an_address(host: str) -> None:
+    with pytest.raises(EnvironmentInvalid, match=r"^API_HOSTS : "):
+        plan("dev", {"API_HOSTS": host})
+    with pytest.raises(EnvironmentInvalid, match=r"^La table de routage, « m » : "):
+        plan("dev", {}, [RoutedModel(name="m", replicas=(Replica(host=host),))])
+
+
+@pytest.mark.parametrize("host", ["api1", "api-1.exemple.fr", "10.0.0.2", "fd00::2", "gpu_1"])
+def test_a_host_that_is_one_is_kept(host: str) -> None:
+    assert [one.host for one in plan("dev", {"API_HOSTS": host}).services] == [host, host]

@@ -14,6 +14,7 @@ from albert.cli.systemd_checks import check_database
 from albert.deploy.compose.folder import check_ours, put
 from albert.deploy.compose.render import Files, rendered
 from albert.deploy.environments import environment_of
+from albert.deploy.validity import refuse_wrong
 from albert.deploy.variables import check
 from albert.domain.errors import EnvironmentInvalid
 from albert.routing.reading import read
@@ -55,8 +56,9 @@ def files_of(environment: str, values: Mapping[str, str]) -> dict[str, Files]:
     """
     table = table_of(values)
     _refuse_unknown(values, table)
-    files = rendered(environment, values, table)
     settings = load(values)
+    refuse_wrong(values, settings, here=False)
+    files = rendered(environment, values, table)
     refuse_weak_secrets(settings)
     check_database(values, settings)
     return files

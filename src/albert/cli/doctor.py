@@ -20,6 +20,7 @@ from albert.cli.console import show
 from albert.cli.exposure import check_exposure
 from albert.cli.main import read_env_file
 from albert.cli.standing_alone import check_standing_alone
+from albert.cli.systemd_checks import check_password
 from albert.cli.worker import first_admin
 from albert.deploy.checks.asking import Asking
 from albert.deploy.checks.certificates import check_certificates
@@ -38,6 +39,7 @@ from albert.deploy.checks.reach import check_reach
 from albert.deploy.checks.software import check_software
 from albert.deploy.doctor import Check, Seen, examine
 from albert.deploy.plan import LOCAL, Plan, Service, keys_of, plan
+from albert.deploy.validity import wrong_values
 from albert.domain.errors import AlbertError
 from albert.routing.table import RoutingTable
 from albert.settings import Settings, environment, load
@@ -149,11 +151,13 @@ def _settings(
     if planned.services and not services:
         hosts = ", ".join(planned.hosts)
         kinds = f" ({', '.join(roles)})" if roles else ""
-        yield warning(
+        yield error(
             f"Le plan ne met rien{kinds} sur cette machine : il a {hosts}.",
             "Dites son nom par --host, ou corrigez la table de routage et API_HOSTS.",
         )
-    if any(service.kind == "api" for service in services):
+    serving = any(service.kind == "api" for service in services)
+    yield from (error(said) for said in wrong_values(environment(), settings, here=serving))
+    if serving:
         yield from _of_api(settings)
     keys = {"llm": settings.llm_api_key, "embeddings": settings.embeddings_api_key}
     for kind, key in keys.items():
@@ -172,6 +176,10 @@ def _of_api(settings: Settings) -> Iterator[Finding]:
             "FIRST_ADMIN_PASSWORD est vide : le premier administrateur n'entrera que par sa clé.",
             "Donnez 12 caractères tirés au sort, par exemple « openssl rand -base64 18 ».",
         )
+    try:
+        check_password(settings)
+    except AlbertError as lacking:
+        yield (warning if in_development(settings) else error)(str(lacking))
     try:
         first_admin(settings)
     except AlbertError as wrong:

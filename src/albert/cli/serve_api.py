@@ -36,6 +36,7 @@ def api(
     check_standing_alone(one.settings)
     _check_learnt(one)
     one.check_model()
+    one.whitelist.current()  # a mistake in the operator's list stops the start
     check_port(one.settings.host, one.settings.port)
     with one.database() as postgres:
         uvloop.run(_serve(one, postgres))

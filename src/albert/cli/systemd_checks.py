@@ -9,6 +9,7 @@ from albert.cli.exposure import check_exposure
 from albert.cli.standing_alone import check_standing_alone
 from albert.deploy.plan import Plan, Service
 from albert.deploy.systemd.services import listening
+from albert.deploy.validity import refuse_wrong
 from albert.domain.errors import EnvironmentInvalid
 from albert.routing.table import RoutingTable
 from albert.settings import Settings
@@ -47,13 +48,15 @@ def check_environment(
     Raises:
         SettingInvalid, EnvironmentInvalid: naming the variable and never its value.
     """
+    serving = any(service.kind == "api" for service in here)
+    refuse_wrong(values, settings, here=serving)
     for service in here:
         if service.kind == "llm":
             check_exposure(listening(service), values.get("LLM_API_KEY", ""), "LLM_API_KEY")
         elif service.kind == "embeddings":
             key = values.get("EMBEDDINGS_API_KEY", "")
             check_exposure(listening(service), key, "EMBEDDINGS_API_KEY")
-    if any(service.kind == "api" for service in here):
+    if serving:
         refuse_weak_secrets(settings)
         check_database(values, settings)
         _check_keys(values, plan, table)
@@ -70,16 +73,25 @@ def check_database(values: Mapping[str, str], settings: Settings) -> None:
             "POSTGRES_HOST et POSTGRES_URI manquent : les processus de l'API partagent une base "
             "PostgreSQL, donnez l'une des deux."
         )
-    host = values.get("POSTGRES_HOST", "")
-    by_name = not values.get("POSTGRES_URI") and not host.startswith("/")
-    if by_name and not values.get("POSTGRES_PASSWORD"):
-        raise EnvironmentInvalid(f"POSTGRES_PASSWORD manque : la base de {host} le demande.")
+    check_password(settings)
     if not in_development(settings) and not values.get("FIRST_ADMIN_PASSWORD"):
         raise EnvironmentInvalid(
             "FIRST_ADMIN_PASSWORD manque : donnez 12 caractères au moins, par exemple ceux de "
             "« openssl rand -base64 18 »."
         )
     check_standing_alone(settings)
+
+
+def check_password(settings: Settings) -> None:
+    """See that a database reached by its host's name is given a password.
+
+    Raises:
+        EnvironmentInvalid
+    """
+    host = settings.postgres_host
+    by_name = host and not host.startswith("/") and not settings.postgres_uri
+    if by_name and not settings.postgres_password:
+        raise EnvironmentInvalid(f"POSTGRES_PASSWORD manque : la base de {host} le demande.")
 
 
 def _check_keys(values: Mapping[str, str], plan: Plan, table: RoutingTable) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
+from albert.deploy.checks.access import closed, unseen
 from albert.deploy.checks.finding import Finding, error
 from albert.deploy.checks.machine import Machine
 from albert.domain.errors import AlbertError
@@ -37,9 +39,12 @@ class Seen:
 async def examine(
     machine: Machine, checks: Iterable[Check], seconds: float = SECONDS
 ) -> list[Seen]:
-    """Run the checks and return what they found, in their order."""
+    """Run the checks and return what they found, in their order, nothing wrong said twice."""
     done = await asyncio.gather(*(_run(check, machine, seconds) for check in checks))
-    return [seen for each in done for seen in each]
+    found: dict[Finding, Seen] = {}
+    for seen in (seen for each in done for seen in each):
+        found.setdefault(seen.finding, seen)
+    return list(found.values())
 
 
 async def _run(check: Check, machine: Machine, seconds: float) -> list[Seen]:
@@ -50,6 +55,9 @@ async def _run(check: Check, machine: Machine, seconds: float) -> list[Seen]:
         found = [error(f"Ce contrôle n'a pas fini en {seconds:g} secondes.")]
     except AlbertError as told:
         found = [error(str(told))]
+    except PermissionError as refused:
+        place = Path(refused.filename or machine.home.root)
+        found = [closed(unseen(place) or place)]
     except OSError as failed:
         found = [error(f"Ce contrôle n'a pas pu se faire ({failed.strerror or failed}).")]
     except ValueError:  # what urlsplit says may quote a password

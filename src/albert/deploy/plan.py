@@ -18,6 +18,7 @@ LOCAL = "localhost"
 """The machine that deploys, under whichever of its names it is said."""
 
 
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 _UNFIT = re.compile(r"[^A-Za-z0-9._-]+")
 """For a file's name, a unit's, a container's."""
 
@@ -59,7 +60,7 @@ def plan(environment: str, values: Mapping[str, str], table: Iterable[RoutedMode
     of ``API_HOSTS``: two sets of workers, so that one serves while the other changes.
 
     Raises:
-        EnvironmentInvalid: a port is none, or two services want the same place.
+        EnvironmentInvalid: a host or a port is none, or two services want the same place.
     """
     models = RoutingTable({model.name: model for model in table})
     services = [*_of_models(values, models), *_of_api(values, keys_of(models))]
@@ -96,6 +97,24 @@ def machine(host: str) -> str:
         return host
 
 
+def _named(host: str, where: str) -> str:
+    """Return the machine that is said there; folders, commands and addresses bear its name.
+
+    Raises:
+        EnvironmentInvalid
+    """
+    named = machine(host)
+    try:
+        ipaddress.ip_address(named)
+    except ValueError:
+        if not _HOST.fullmatch(named):
+            raise EnvironmentInvalid(
+                f"{where} : « {host} » n'est ni un nom de machine ni une adresse IP ; écrivez "
+                "« api1.exemple.fr » ou « 10.0.0.2 », plusieurs séparés par des virgules."
+            ) from None
+    return named
+
+
 def _of_models(values: Mapping[str, str], models: RoutingTable) -> Iterator[Service]:
     for model in models:
         kind = kind_of(model)
@@ -108,7 +127,7 @@ def _of_models(values: Mapping[str, str], models: RoutingTable) -> Iterator[Serv
             yield Service(
                 kind=kind,
                 name=f"{kind}-{_UNFIT.sub('-', model.name)}{suffix}",
-                host=machine(replica.host),
+                host=_named(replica.host, f"La table de routage, « {model.name} »"),
                 port=replica.port,
                 variables=read_by(kind, values),
                 model=model,
@@ -126,7 +145,8 @@ def kind_of(model: RoutedModel) -> Kind | None:
 
 
 def _of_api(values: Mapping[str, str], keys: tuple[str, ...]) -> Iterator[Service]:
-    for host in _words(values, "API_HOSTS"):
+    for said in _words(values, "API_HOSTS"):
+        host = _named(said, "API_HOSTS")
         for port in _words(values, "API_PORTS"):
             if not port.isdecimal() or not 0 < int(port) < 65536:
                 raise EnvironmentInvalid(
@@ -135,7 +155,7 @@ def _of_api(values: Mapping[str, str], keys: tuple[str, ...]) -> Iterator[Servic
             yield Service(
                 kind="api",
                 name=f"api-{port}",
-                host=machine(host),
+                host=host,
                 port=int(port),
                 variables=read_by("api", values, more=keys),
             )

@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from urllib.parse import urlsplit
 
 from albert.deploy.checks.apart import spoken
 from albert.deploy.checks.finding import Finding, error, ok, warning
-from albert.deploy.checks.machine import Machine
+from albert.deploy.checks.machine import Machine, leads_here
 from albert.deploy.checks.reach import questions
-from albert.deploy.plan import LOCAL
-from albert.deploy.plan import machine as named
 
 _CLOSE, _FAR = 5.0, 60.0  # seconds
 _PATIENCE = 3.0
 _REMEDY = "timedatectl set-ntp true"
 
 
-async def check_clock(machine: Machine) -> list[Finding]:
-    """Compare with the dates that configured addresses answer, else believe ``timedatectl``."""
-    asked = await asyncio.gather(*(machine.asking.get(*one) for one in _elsewhere(machine)))
+async def check_clock(
+    machine: Machine, is_here: Callable[[str], Awaitable[bool]] = leads_here
+) -> list[Finding]:
+    """Compare with the dates that configured addresses answer, else believe ``timedatectl``.
+
+    What ``is_here`` is left out: there, the clock is ours.
+    """
+    places = list(_places(machine))
+    here = await asyncio.gather(*(is_here(host) for host, _, _ in places))
+    asked = await asyncio.gather(
+        *(
+            machine.asking.get(address, key)
+            for (_, address, key), ours in zip(places, here, strict=True)
+            if not ours
+        )
+    )
     gaps = [answer.ahead for answer in asked if answer.ahead is not None]
     if gaps:
         return [_judge(sorted(gaps)[len(gaps) // 2], len(gaps))]
@@ -43,9 +54,9 @@ def _judge(gap: float, answers: int) -> Finding:
     return warning(said, _REMEDY) if abs(gap) >= _CLOSE else ok(said)
 
 
-def _elsewhere(machine: Machine) -> Iterator[tuple[str, str]]:
-    """Yield addresses and keys of what is not of this machine: there, the clock is ours."""
+def _places(machine: Machine) -> Iterator[tuple[str, str, str]]:
+    """Yield the hosts, the addresses and the keys of what the configuration names."""
     asked = ((question.address, question.key) for question in questions(machine))
     for address, key in (*asked, (machine.settings.front_url, "")):
-        if (host := urlsplit(address).hostname) and named(host) != LOCAL:
-            yield address, key
+        if host := urlsplit(address).hostname:
+            yield host, address, key

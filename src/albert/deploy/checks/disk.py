@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from albert.deploy.checks.access import closed, may, unseen
 from albert.deploy.checks.apart import apart
 from albert.deploy.checks.finding import Finding, error, ok, warning
 from albert.deploy.checks.machine import Machine
+from albert.deploy.systemd.installation import state
 from albert.domain.errors import AlbertError
 from albert.serving.downloads.download import Wanted, told_size, wanted_by
 from albert.serving.downloads.hub import Hub
@@ -38,26 +41,46 @@ async def check_disk(machine: Machine) -> list[Finding]:
 
 
 def _room(variable: str, folder: Path) -> Finding:
+    wall = unseen(folder)
+    if wall and wall != folder:
+        return closed(wall)
     there = _existing(folder)
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+    to_come = there != folder and state(str(_first_of(folder, there)))
+    if not to_come and not _may_write(there):
         return error(
             f"{variable} : ce compte ne peut pas écrire dans « {there} ».",
             f"Changez {variable}, ou les droits de ce dossier.",
         )
     free = shutil.disk_usage(there).free
-    said = f"{variable} : {told_size(free)} libres dans « {folder} »."
+    said = f"{variable} : {told_size(free)} libres dans « {folder} »"
+    said += ", que systemd créera pour le compte qui sert." if to_come else "."
     remedy = f"Libérez de la place, ou changez {variable}."
     if free < _TOO_LITTLE:
         return error(said, remedy)
     return warning(said, remedy) if free < _LITTLE else ok(said)
 
 
+def _may_write(folder: Path) -> bool:
+    """Whether who serves may write there: the folder's owner, or who asks if that is root."""
+    about = folder.stat()
+    if about.st_uid not in (0, os.geteuid()):
+        return stat.S_ISDIR(about.st_mode) and about.st_mode & 0o300 == 0o300
+    return stat.S_ISDIR(about.st_mode) and may(folder, os.W_OK | os.X_OK)
+
+
 def _existing(folder: Path) -> Path:
     return next(one for one in (folder, *folder.parents) if one.exists())
 
 
+def _first_of(folder: Path, there: Path) -> Path:
+    """Return the first folder of a path that is not there yet."""
+    return there / folder.relative_to(there).parts[0]
+
+
 async def _to_come(machine: Machine) -> list[Finding]:
     """Say which models are not on the disk yet, and whether there is room for them."""
+    if wall := await apart(lambda: unseen(machine.storage)):
+        return [closed(wall)]
     absent = await apart(lambda: dict(_absent(machine)))
     if not absent:
         return []

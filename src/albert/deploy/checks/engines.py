@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from albert.bootstrap.table import DRIVERS
+from albert.deploy.checks.access import closed, unseen
 from albert.deploy.checks.apart import apart
 from albert.deploy.checks.finding import Finding, error, ok, warning
 from albert.deploy.checks.machine import Machine
@@ -23,6 +24,8 @@ async def check_engines(machine: Machine) -> list[Finding]:
 
 
 def _look(store: ModelStore, model: RoutedModel) -> Finding:
+    if wall := unseen(store.folder if model.hf_repo_id else Path(model.file).expanduser()):
+        return closed(wall)
     try:
         weights = store.find(model)
     except ModelNotDownloaded:

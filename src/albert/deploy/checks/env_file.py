@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import pwd
-import stat
 from collections.abc import Collection
 from pathlib import Path
 
-from albert.deploy.checks.finding import Finding, ok, warning
+from albert.deploy.checks.access import read_by_others, written_by_others
+from albert.deploy.checks.finding import Finding, error, ok, warning
+from albert.deploy.checks.permissions import replaced
 from albert.deploy.env_file import read
 from albert.deploy.variables import check, secrets_among
 
@@ -20,29 +20,17 @@ def check_env_file(path: Path, keys: Collection[str] = ()) -> list[Finding]:
     """
     values = read(path)
     found = [warning(f"« {path} » : {said}") for said in check(values, keys)]
-    hidden = secrets_among(values, keys)
-    if hidden and _open_to_others(path):
+    hidden, about = secrets_among(values, keys), path.stat()
+    if hidden and (read_by_others(about) or about.st_mode & 0o020):
         found.append(
-            warning(
+            error(
                 f"« {path} » contient des secrets ({', '.join(hidden[:3])}…) que d'autres comptes "
                 "de la machine peuvent lire.",
                 f"chmod 600 {path}",
             )
         )
+    elif written_by_others(about):
+        said = f"« {path} » peut être changé par d'autres comptes de la machine."
+        found.append(error(said, f"chmod 600 {path}"))
+    found += replaced(path)
     return found or [ok(f"« {path} » : {len(values)} variables, toutes connues.")]
-
-
-def _open_to_others(path: Path) -> bool:
-    """Whether others than its owner, and root's group or the owner's own, may read or write it."""
-    about = path.stat()
-    mode = stat.S_IMODE(about.st_mode)
-    if mode & 0o037:
-        return True
-    return bool(mode & 0o040) and about.st_gid not in (0, _group_of(about.st_uid))
-
-
-def _group_of(user: int) -> int | None:
-    try:
-        return pwd.getpwuid(user).pw_gid
-    except KeyError:
-        return None

@@ -19,7 +19,9 @@ from albert.serving.engines.vllm import installed
 from albert.serving.store import ModelStore
 
 PROGRAM = "nvidia-smi"
-_ASKED = ("index", "name", "memory.total", "memory.free")
+_ASKED = ("index", "name", "memory.total", "memory.free", "driver_version")
+OLDEST_DRIVER = 580
+"""The first NVIDIA driver for CUDA 13, which ``requirements-vllm.lock`` pins."""
 _SECONDS = 8.0
 _ROOM = 0.9
 """Of a share, what the weights may take: vLLM keeps in the rest what readers have read."""
@@ -34,6 +36,7 @@ class Card:
     name: str
     total: int
     free: int
+    driver: str
 
 
 async def check_gpu(machine: Machine) -> list[Finding]:
@@ -60,7 +63,7 @@ async def check_gpu(machine: Machine) -> list[Finding]:
     store = ModelStore(machine.storage)
     given, wrong = _placed(machine, cards)
     fitting = await apart(lambda: list(_fitting(machine, given, store)))
-    return [*_seen(cards), *wrong, *fitting]
+    return [*_seen(cards), *_driven(cards), *wrong, *fitting]
 
 
 _FORMAT = "--format=csv,noheader,nounits"
@@ -70,7 +73,7 @@ def read_cards(text: str) -> Iterator[Card]:
     """Yield the cards of what ``nvidia-smi`` says; a line that is none is passed over."""
     for row in csv.reader(text.splitlines(), skipinitialspace=True):
         if len(row) == len(_ASKED) and row[0].isdecimal():
-            yield Card(int(row[0]), row[1], _octets(row[2]), _octets(row[3]))
+            yield Card(int(row[0]), row[1], _octets(row[2]), _octets(row[3]), row[4])
 
 
 def _octets(mebibytes: str) -> int:
@@ -83,6 +86,17 @@ def _seen(cards: Iterable[Card]) -> Iterator[Finding]:
             f"Carte {card.index} : {card.name}, {told_size(card.total)}, "
             f"dont {told_size(card.free)} libres."
         )
+
+
+def _driven(cards: Iterable[Card]) -> Iterator[Finding]:
+    """Yield what is wrong with the driver, which is the same for all cards."""
+    for driver in dict.fromkeys(card.driver for card in cards):
+        major = driver.partition(".")[0]
+        if major.isdecimal() and int(major) < OLDEST_DRIVER:  # "[N/A]" says nothing
+            yield error(
+                f"Le pilote NVIDIA {driver} est trop ancien pour vLLM, qui demande CUDA 13.",
+                f"Installez le pilote {OLDEST_DRIVER} ou un plus récent (utils/init_vm.sh).",
+            )
 
 
 def _placed(machine: Machine, cards: Sequence[Card]) -> tuple[dict[str, list[Card]], list[Finding]]:

@@ -64,11 +64,12 @@ async def services_here(
 
 
 async def _here(hosts: Sequence[str]) -> list[str]:
-    here = await asyncio.gather(*(_is_here(host) for host in hosts))
+    here = await asyncio.gather(*(leads_here(host) for host in hosts))
     return [host for host, ours in zip(hosts, here, strict=True) if ours]
 
 
-async def _is_here(host: str) -> bool:
+async def leads_here(host: str) -> bool:
+    """Whether a name or an address is this machine's; one that nobody can tell in time is not."""
     try:
         async with asyncio.timeout(_SECONDS):
             return await apart(lambda: is_here(host))
