@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from albert.domain.errors import HomeError, HomeTooNew
 from albert.domain.home import Home
@@ -18,11 +21,15 @@ FORMAT = 1
 def open_home(settings: Settings) -> Home:
     """Make the data folder if there is none, and see that we may use it.
 
+    Root may not use that of another account: what it makes there, the services of that
+    account could neither read nor replace.
+
     Raises:
         HomeTooNew, HomeError, DiskFull
     """
     home = Home(settings.home.expanduser().absolute())
     try:
+        _refuse_root(home.root)
         home.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         found = home.format.read_text("ascii") if home.format.exists() else ""
         if not found:  # new, or the disk was full when it was made
@@ -39,6 +46,19 @@ def open_home(settings: Settings) -> Home:
     if int(found) > FORMAT:
         raise HomeTooNew
     return home
+
+
+def _refuse_root(folder: Path) -> None:
+    if os.geteuid() != 0 or not folder.exists() or not (owner := folder.stat().st_uid):
+        return
+    try:
+        name = pwd.getpwuid(owner).pw_name
+    except KeyError:  # of a container, whose accounts this machine does not know
+        name = f"#{owner}"
+    raise HomeError(
+        f"« {folder} » est au compte « {name} », et ce que root y écrirait lui serait fermé : "
+        f"mettez « sudo -u '{name}' » devant la même commande."
+    )
 
 
 @contextmanager
