@@ -59,8 +59,14 @@ albert=$root/.venv/bin/albert
     exit 1
 }
 
-mkdir -p -- "$storage"
-STORAGE_PATH=$(cd -- "$storage" && pwd)
+# avant le téléchargement, qui peut durer une heure
+"$albert" serve llm --check --hf-repo-id "$repository" --driver "$driver" --port "$port"
+
+STORAGE_PATH=$({ mkdir -p -- "$storage" && cd -- "$storage"; } 2>/dev/null && pwd) || {
+    echo "Erreur : « $storage » ne peut pas être le dossier des modèles : dites par -s un dossier" \
+        'où ce compte a le droit d’écrire.' >&2
+    exit 1
+}
 export STORAGE_PATH
 
 # un fichier de la machine, sous le nom de son dépôt

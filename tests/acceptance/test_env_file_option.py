@@ -1,4 +1,7 @@
-"""``albert --env-file FILE VERB``: the file's variables are settings, and the environment's win."""
+"""``albert --env-file FILE VERB``: the file's variables are settings, and the environment's win.
+
+Save for a deployment, which has what its file says and nothing else.
+"""
 
 import json
 import os
@@ -68,6 +71,56 @@ def test_the_key_of_a_replica_comes_from_the_file(env_file: Path) -> None:
     env_file.write_text(env_file.read_text("utf-8") + "CLE_DU_LOIN=abc\n", "utf-8")
     heard = run("--env-file", str(env_file), "ask", "--model", "loin", "Quoi ?")
     assert "CLE_DU_LOIN" not in heard.stderr
+
+
+@pytest.fixture
+def deployed(env_file: Path) -> Path:
+    """The same, with what a deployment asks for, under its environment's name."""
+    more = {
+        "ENV": "essai",
+        "SECRET_KEY": "f3c1-un-secret-tire-au-sort-0123456789",
+        "FIRST_ADMIN_PASSWORD": "k7fqz-41xw-pn9v-tgb2",
+        "POSTGRES_HOST": "db.exemple.fr",
+        "POSTGRES_PASSWORD": "un-autre-secret-tire-au-sort",
+        "IMAGE_TAG": "1.2.3",
+    }
+    kept = [line for line in env_file.read_text("utf-8").splitlines() if "ALBERT_HOME" not in line]
+    env_file.write_text("\n".join([*kept, *(f"{k}={v}" for k, v in more.items()), ""]), "utf-8")
+    return env_file
+
+
+def test_the_file_said_before_a_verb_is_that_of_the_deployment(deployed: Path) -> None:
+    output = deployed.with_name("rendu")
+    words = ("deploy", "render", "essai", "--output", str(output))
+    done = run("--env-file", str(deployed), *words)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "albert/api:1.2.3" in (output / "localhost/compose.yml").read_text("utf-8")
+
+
+def test_the_file_said_after_the_verb_wins(deployed: Path) -> None:
+    other = deployed.with_name("autre.env")
+    other.write_text("ENV=autre\n", "utf-8")
+    done = run("--env-file", str(deployed), "deploy", "render", "essai", "--env-file", str(other))
+    assert f"{other} dit ENV=autre, non essai" in done.stderr
+
+
+def test_a_verb_that_demands_a_file_has_the_one_said_before_it(deployed: Path) -> None:
+    deployed.write_text("ENV=essai\nALBERT_PORT=rien\n", "utf-8")
+    done = run("--env-file", str(deployed), "deploy", "systemd", "--dry-run")
+    assert "ALBERT_PORT" in done.stderr
+
+
+def test_a_deployment_does_not_depend_on_who_launches_it(deployed: Path) -> None:
+    output = deployed.with_name("rendu")
+    words = ("deploy", "render", "essai", "--output", str(output))
+    table = str(deployed.with_name("du-processus.json"))
+    done = run("--env-file", str(deployed), *words, IMAGE_TAG="9.9.9", ALBERT_ROUTING_TABLE=table)
+    assert (done.returncode, done.stderr) == (0, "")
+    rendered = "".join(one.read_text("utf-8") for one in output.rglob("*") if one.is_file())
+    assert "albert/api:1.2.3" in rendered
+    assert "du-fichier" in rendered
+    assert "9.9.9" not in rendered
+    assert "du-processus" not in rendered
 
 
 @pytest.mark.parametrize(

@@ -124,6 +124,11 @@ def test_a_model_of_the_table_is_served_and_survives_the_death_of_its_engine(
     assert served.complete()
 
 
+def test_a_model_is_said_to_be_served_once_it_is(served: Served) -> None:
+    served.read_until("est servi sur")
+    assert served.status("/health") == 200
+
+
 def test_ctrl_c_ends_the_engine_too(table: Path, tmp_path: Path) -> None:
     running = Served(tmp_path / "home", "smol", "--table", str(table))
     running.wait_healthy()

@@ -96,7 +96,7 @@ def test_the_doctor_says_that_the_database_is_not_there(clone: Clone) -> None:
 
 
 def test_models_would_be_asked_of_a_hub_that_no_test_reaches(clone: Clone) -> None:
-    """Each command gets as far as the hub: what it asks for is well said."""
+    """Each command gets as far as what is not here, the hub or vLLM: it is well said."""
     (block,) = blocks("hub")
     for command in commands(block):
         done = clone.type(command, HF_HUB_OFFLINE="1", ALBERT_HOME=str(clone.home / "data"))

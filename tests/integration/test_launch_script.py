@@ -81,6 +81,37 @@ def test_a_file_of_this_machine_is_served_and_nothing_is_downloaded(
     assert list((tmp_path / "models").iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("driver", "storage", "said"),
+    [
+        ("vllm", "models", "ALBERT_VLLM_PYTHON"),
+        ("llama.cpp", "models", "arrêtez-le, ou changez --port"),
+        ("gpt4all", "a-file/models", "« a-file/models » ne peut pas être le dossier des modèles"),
+    ],
+)
+def test_what_cannot_be_served_is_not_downloaded(
+    driver: str, storage: str, said: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a-file").touch()
+    words = ["-s", storage, "-r", "AgentPublic/tiny-albert", "-d", driver]
+    with hub_double.serving() as hub, socket.create_server(("127.0.0.1", 0)) as taken:
+        hub.put("AgentPublic/tiny-albert", {"tiny.gguf": b"GGUF"})
+        port = taken.getsockname()[1] if driver == "llama.cpp" else free_port()
+        done = subprocess.run(
+            ["bash", SCRIPT, *words, "-p", str(port)],
+            cwd=tmp_path,
+            env=environment(tmp_path, hub.address),
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert hub.asked == []
+    assert not (tmp_path / "models").exists()
+
+
 def test_a_file_of_the_time_before_gguf_gets_the_way_out(tmp_path: Path) -> None:
     name = "ggml-model-expert-q4_K.bin"
     words = ["-s", "models", "-r", "AgentPublic/tiny-albert", "-d", "gpt4all"]

@@ -7,8 +7,10 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from albert import __version__
 from albert.cli.console import say
@@ -100,16 +102,27 @@ def _root(
         None,
         _ENV_FILE,
         metavar="FICHIER",
-        help="Fichier de variables (NOM=valeur) ; l'environnement l'emporte sur lui.",
+        help="Fichier de variables (NOM=valeur) ; l'environnement l'emporte sur lui, sauf pour "
+        "« albert deploy », qui ne lit que lui.",
     ),
 ) -> None:
     context.obj = env_file  # read by ``main``; this one is for who wants to know which it was
+    if env_file is not None:
+        context.default_map = _with_file(context.command, str(env_file))
     if version:
         typer.echo(f"albert {__version__}")
         raise typer.Exit
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
         raise typer.Exit(2)
+
+
+def _with_file(command: object, file: str) -> dict[str, Any]:
+    """Return the defaults that make ``file`` the one of each verb that has an ``--env-file``."""
+    if isinstance(command, TyperGroup):
+        return {name: _with_file(one, file) for name, one in command.commands.items()}
+    params = command.params if isinstance(command, TyperCommand) else []
+    return {param.name: file for param in params if param.name and _ENV_FILE in param.opts}
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ _BEGINNING = (
     "Cette page est écrite par le programme lui-même : `python -m albert.cli.reference`.\n"
     "Chaque commande accepte `--help` (`-h`), et toutes lisent d'abord les variables d'un fichier "
     "si on le dit avant elles : `albert --env-file FICHIER COMMANDE`. L'environnement l'emporte "
-    "sur le fichier."
+    "sur le fichier, sauf pour `albert deploy`, qui ne lit que lui."
 )
 Verb = tuple[str, TyperCommand]
 

@@ -14,7 +14,7 @@ import uvloop
 
 from albert.asgi.run import serve
 from albert.bootstrap.albert import Albert
-from albert.bootstrap.table import with_python
+from albert.bootstrap.table import DRIVERS, with_python
 from albert.cli.console import say
 from albert.cli.exposure import check_exposure, check_port, is_loopback
 from albert.cli.readiness import announced
@@ -36,6 +36,12 @@ class Launcher(StrEnum):
     vllm = "vllm"
     llama_cpp = "llama.cpp"
     gpt4all = "gpt4all"
+
+
+Checked = Annotated[
+    bool,
+    typer.Option("--check", help="Voit si le moteur est installé et le port libre, sans plus."),
+]
 
 
 def llm(
@@ -63,6 +69,7 @@ def llm(
         int | None,
         typer.Option("--port", min=0, max=65535, help="Port (sinon la réplique, ou 8000)."),
     ] = None,
+    check: Checked = False,
 ) -> None:
     """Lance le moteur d'un modèle, le surveille et le sert ; Ctrl-C arrête tout."""
     one = albert()
@@ -74,9 +81,16 @@ def llm(
     place = _place(model, told=bool(host))
     where = (host or place.host or "127.0.0.1", place.port if port is None else port)
     key = one.settings.llm_api_key.get_secret_value()
-    check_exposure(where[0], key, "LLM_API_KEY")
-    check_port(*where)
-    uvloop.run(_serve(one, model.model_copy(update={"replicas": (Replica(),)}), *where, key))
+    _check(model, *where, key)
+    if not check:
+        uvloop.run(_serve(one, model.model_copy(update={"replicas": (Replica(),)}), *where, key))
+
+
+def _check(model: RoutedModel, host: str, port: int, key: str) -> None:
+    """Raises: SettingInvalid, PortInUse, ServiceError, InferenceError."""
+    check_exposure(host, key, "LLM_API_KEY")
+    check_port(host, port)
+    DRIVERS[model.driver].check_installed(model)
 
 
 def _told(
@@ -167,15 +181,38 @@ def _front(
     )
 
 
-async def _serve(one: Albert, model: RoutedModel, host: str, port: int, key: str) -> None:
-    weights = await asyncio.to_thread(one.weights, model)  # told at once if they are not there
-    lost = asyncio.Event()
+class _Told:
+    """What is said of a model: served, once it listens and its engine has answered."""
 
-    def changed(engine: WatchedEngine) -> None:
+    def __init__(self, name: str) -> None:
+        self._name = f"« {name} »"
+        self._address = ""
+        self._ready = 0
+
+    def listening(self, address: str) -> None:
+        self._address = f"{address}/v1"
+        if self._ready:
+            say(f"{self._name} est servi sur {self._address}")
+        else:
+            say(f"{self._name} se charge ; il sera servi sur {self._address}")
+
+    def changed(self, engine: WatchedEngine) -> None:
         if engine.detail:
             say(engine.detail)
-        elif engine.launches > 1:
-            say(f"« {model.name} » répond de nouveau.")
+            return
+        self._ready += 1
+        if self._ready > 1:
+            say(f"{self._name} répond de nouveau.")
+        elif self._address:
+            say(f"{self._name} est servi sur {self._address}")
+
+
+async def _serve(one: Albert, model: RoutedModel, host: str, port: int, key: str) -> None:
+    weights = await asyncio.to_thread(one.weights, model)  # told at once if they are not there
+    lost, told = asyncio.Event(), _Told(model.name)
+
+    def changed(engine: WatchedEngine) -> None:
+        told.changed(engine)
         if engine.state == "failed":
             lost.set()
 
@@ -185,9 +222,7 @@ async def _serve(one: Albert, model: RoutedModel, host: str, port: int, key: str
         engine = supervisor.engines[model.name]
         folder = await asyncio.to_thread(lambda: weights if weights.is_dir() else weights.parent)
         service = await asyncio.to_thread(_front, one, model, engine, folder, key, session)
-        told = f"« {model.name} » est servi sur "
-        ready = announced(lambda address: say(f"{told}{address}/v1"))
-        await serve(service, host, port, ready, stop=lost)
+        await serve(service, host, port, announced(told.listening), stop=lost)
     if engine.error is not None:
         raise engine.error
     say("Le service du modèle est arrêté.")

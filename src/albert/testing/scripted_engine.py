@@ -14,6 +14,7 @@ import sys
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from albert.routing.table import RoutedModel
 from albert.serving.engines.contract import Launch, Order
 
 _KEY = "SCRIPTED_API_KEY"
@@ -24,6 +25,9 @@ class ScriptedDriver:
     """Launches this module as the engine; it does not watch its input, so that a keeper must."""
 
     request_extra: Mapping[str, object] = {}
+
+    def check_installed(self, model: RoutedModel) -> None:
+        """It is there."""
 
     def check(self, order: Order) -> None:
         """Accept any weights."""

@@ -48,6 +48,14 @@ class Driver(Protocol):
     request_extra: Mapping[str, object]
     """What each streamed request must say besides, for this engine."""
 
+    def check_installed(self, model: RoutedModel) -> None:
+        """See what can be seen without the weights, which may take an hour to come.
+
+        Raises:
+            InferenceError: the engine is not installed, or lacks an option of the entry.
+        """
+        ...
+
     def check(self, order: Order) -> None:
         """See what can be seen before anything starts.
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from albert.domain.errors import InferenceError
-from albert.routing.table import Engine
+from albert.routing.table import Engine, RoutedModel
 from albert.serving.engines.contract import Launch, Order
 from albert.serving.model_folder import examine
 
@@ -103,6 +103,15 @@ class VllmDriver:
 
     request_extra: Mapping[str, object] = {}
 
+    def check_installed(self, model: RoutedModel) -> None:
+        """Look at the options, then at that Python.
+
+        Raises:
+            InferenceError: an option is another engine's or is refused, or vLLM is not there.
+        """
+        _check_options(model.engine)
+        installed(model.engine)
+
     def check(self, order: Order) -> None:
         """Look at the options, at that Python, then at the weights.
 
@@ -110,8 +119,7 @@ class VllmDriver:
             ModelFileInvalid: the folder is not one of whole safetensors with their configuration.
             InferenceError: an option is another engine's or is refused, or vLLM is not there.
         """
-        _check_options(order.model.engine)
-        installed(order.model.engine)
+        self.check_installed(order.model)
         examine(order.weights)
 
     def launch(self, order: Order) -> Launch:
@@ -233,7 +241,8 @@ def installed(engine: Engine) -> Installed:
     if not found:
         raise InferenceError(
             f"vLLM n'est pas installé pour « {python} » : installez-le, "
-            "ou dites dans « engine.python » le Python où il l'est."
+            "ou dites le Python où il l'est, dans « engine.python » de la table ou dans "
+            "ALBERT_VLLM_PYTHON."
         )
     name, version = found[-1]
     vllm = Installed(version, on_gpu=name == "vllm" and "cpu" not in version)
@@ -247,7 +256,10 @@ def installed(engine: Engine) -> Installed:
 
 
 def _look(python: str) -> list[tuple[str, str]]:
-    unfit = f"« {python} » n'est pas un Python qui fonctionne : corrigez « engine.python »."
+    unfit = (
+        f"« {python} » n'est pas un Python qui fonctionne : corrigez « engine.python » de la "
+        "table, ou ALBERT_VLLM_PYTHON."
+    )
     try:
         done = subprocess.run(  # noqa: S603 — the operator's own interpreter
             [python, "-c", _LOOK],
