@@ -11,6 +11,7 @@ from pathlib import Path
 import typer
 
 from albert import __version__
+from albert.cli import french
 from albert.cli.console import say
 from albert.domain.errors import AlbertError
 from albert.domain.mishaps import mishap
@@ -124,7 +125,7 @@ def _run(words: Sequence[str]) -> None:
     verb, file = said(words)
     if file is not None:
         read_env_file(Path(file))
-    program([verb])()
+    sys.exit(french.start(program([verb])))
 
 
 def said(words: Sequence[str]) -> tuple[str, str | None]:
