@@ -145,4 +145,4 @@ def test_a_file_that_is_wrong_is_one_sentence(text: str | None, said: str, tmp_p
 def test_without_a_verb_the_help_is_shown(env_file: Path) -> None:
     done = run("--env-file", str(env_file))
     assert done.returncode == 2
-    assert "Commands:" in done.stdout
+    assert "Commandes :" in done.stdout

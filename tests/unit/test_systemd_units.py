@@ -145,6 +145,7 @@ def test_what_compiles_alone_may_run_what_it_wrote() -> None:
     free = {n for n, t in units.items() if "[Service]" in t and "MemoryDenyWriteExecute" not in t}
     assert free == {
         "albert-llm-albert-light.service",  # vLLM: torch and Triton
+        "albert-card.service",  # NVIDIA's own programs
         "albert-learn.service",  # npm: node
         "albert-corpus.service",
     }
@@ -154,6 +155,21 @@ def test_a_graphics_card_is_the_only_device_of_an_engine_that_computes_on_it() -
     units, _ = render()
     assert said(units["albert-llm-albert-light.service"], "DeviceAllow") == ["char-nvidia* rw"]
     assert said(units["albert-llm-petit.service"], "PrivateDevices") == ["yes"]
+
+
+def test_devices_of_the_cards_are_made_before_an_engine_that_could_not() -> None:
+    units, _ = render()
+    engine = units["albert-llm-albert-light.service"]
+    assert [line.split()[1] for line in said(engine, "Wants")] == ["albert-card.service"]
+    assert "albert-card.service" in said(engine, "After")[0].split()
+    assert "User" not in units["albert-card.service"]  # root: what loads a module has to be
+    assert said(units["albert-card.service"], "ExecStart")[-1] == "-/usr/bin/nvidia-modprobe -c0 -u"
+    assert said(units["albert-card.service"], "ConditionPathExists") == ["/usr/bin/nvidia-modprobe"]
+
+
+def test_without_vllm_nothing_is_done_to_cards() -> None:
+    units, _ = render((SMALL, E5))
+    assert not [name for name, unit in units.items() if "albert-card" in name + unit]
 
 
 def test_an_engine_sees_its_models_and_nothing_else_of_the_data() -> None:

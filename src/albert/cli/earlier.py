@@ -14,6 +14,7 @@ import typer
 from albert.bootstrap.albert import Albert
 from albert.cli.console import say
 from albert.cli.downloads import bring_all, of_table
+from albert.cli.french import start as start_program
 from albert.cli.index import told
 from albert.cli.learn import fetch_all, learn_corpus, learn_vectors, learn_words
 from albert.cli.main import run
@@ -179,4 +180,4 @@ def _fetch(one: Albert) -> None:
 
 def main() -> None:
     """Run ``pyalbert``."""
-    sys.exit(run(app))
+    sys.exit(run(lambda: sys.exit(start_program(app))))

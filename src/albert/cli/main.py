@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from albert import __version__
+from albert.cli import french
 from albert.cli.console import say
 from albert.domain.errors import AlbertError
 from albert.domain.mishaps import mishap
@@ -137,7 +138,7 @@ def _run(words: Sequence[str]) -> None:
     verb, file = said(words)
     if file is not None:
         read_env_file(Path(file))
-    program([verb])()
+    sys.exit(french.start(program([verb])))
 
 
 def said(words: Sequence[str]) -> tuple[str, str | None]:

@@ -211,7 +211,9 @@ def _password(*, from_stdin: bool, generated: bool) -> str:
     if from_stdin:
         password = sys.stdin.readline().rstrip("\r\n")
     elif sys.stdin.isatty():
-        password = str(typer.prompt("Mot de passe", hide_input=True, confirmation_prompt=True))
+        password = str(
+            typer.prompt("Mot de passe", hide_input=True, confirmation_prompt="Le même, encore")
+        )
     else:
         raise AccountError(
             "Il n'y a pas de terminal où demander le mot de passe : ajoutez --generate, ou "

@@ -8,6 +8,7 @@ from pathlib import Path
 from albert.deploy import env_file
 from albert.deploy.plan import Service
 from albert.deploy.systemd import jobs, services
+from albert.deploy.systemd.card import CARD, card
 from albert.deploy.systemd.installation import Installation
 from albert.deploy.systemd.unit import MARK, text
 from albert.domain.errors import EnvironmentInvalid
@@ -42,6 +43,8 @@ def rendered(
             "Albert : sauvegarder la base chaque nuit", "*-*-* 01:30:00", "30min"
         )
         given["backup"] = of_jobs["backup"]
+    if any(services.on_card(one) for one in found):
+        units[CARD] = card()
     downloaded = [one for one in found if one.model is not None and one.model.hf_repo_id]
     if downloaded:
         units[services.MODELS] = jobs.models(installation, downloaded)

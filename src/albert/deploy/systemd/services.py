@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from albert.deploy.plan import LOCAL, Service, machine
+from albert.deploy.systemd.card import CARD
 from albert.deploy.systemd.installation import Installation, state
 from albert.deploy.systemd.sandbox import Sandbox, options
 from albert.deploy.systemd.unit import Option, command, path, plain, text
@@ -55,12 +56,13 @@ def engine(installation: Installation, service: Service) -> str:
     words = ["serve", "llm", model.name] if service.kind == "llm" else ["serve", "embeddings"]
     words += ["--host", listening(service), "--port", str(service.port)]
     own = own_home(service.name)
+    first = f"network-online.target {CARD}" if on_card(service) else "network-online.target"
     return text(
         {
             "Unit": [
                 ("Description", plain(f"Albert : {model.name}")),
-                ("Wants", "network-online.target"),
-                ("After", f"network-online.target {MODELS}"),
+                ("Wants", first),
+                ("After", f"{first} {MODELS}"),
                 *_LASTING,
             ],
             "Service": [
@@ -79,7 +81,7 @@ def _sandbox(installation: Installation, service: Service, model: RoutedModel) -
     """An engine sees its weights and the table, and nothing of what the API keeps."""
     needs = [one for one in (installation.settings.routing_table, model.engine.python) if one]
     needs += [model.file if model.file.startswith("/") else installation.storage]
-    vllm = model.driver == "vllm"
+    vllm = on_card(service)
     return Sandbox(
         hides=[installation.home],
         shows=installation.in_home(*needs),
@@ -88,6 +90,11 @@ def _sandbox(installation: Installation, service: Service, model: RoutedModel) -
         graphics=vllm,
         loopback=not vllm and machine(listening(service)) == LOCAL,
     )
+
+
+def on_card(service: Service) -> bool:
+    """Whether it may compute on a graphics card."""
+    return service.model is not None and service.model.driver == "vllm"
 
 
 def variables(installation: Installation, service: Service) -> dict[str, str]:
