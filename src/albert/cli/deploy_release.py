@@ -17,13 +17,14 @@ from albert.deploy.activation import Activate, behind_nginx, in_turn
 from albert.deploy.bundle import Bundle, bundle, services
 from albert.deploy.compose.folder import put
 from albert.deploy.environments import environment_of
-from albert.deploy.hosts import Host, LocalHost, Ssh, SshHost
+from albert.deploy.hosts import Host, LocalHost
 from albert.deploy.plan import LOCAL, plan
 from albert.deploy.preparation import prepare as prepare_sites
 from albert.deploy.release import Sites, ill
 from albert.deploy.release import release as release_to
 from albert.deploy.release import rollback as roll_back
 from albert.deploy.site import PARTS, Part, Site
+from albert.deploy.ssh import Ssh, SshHost
 from albert.deploy.variables import default
 from albert.domain.errors import EnvironmentInvalid
 from albert.settings import environment as variables

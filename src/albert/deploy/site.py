@@ -22,7 +22,8 @@ _HOLD = (
     'if flock --nonblock 9; then : >"$HOME/albert/deploy.lock"; echo "$1" >&9; echo locked; '
     'exec cat >/dev/null; else echo "busy $(cat "$HOME/albert/deploy.lock")"; fi'
 )
-"""Nobody else deploys to a machine while our connection lives; it ends with us, however we do."""
+"""Nobody else deploys to a machine while our connection lives; should it be lost, the host refuses
+what we ask after (``Host.held``)."""
 
 
 @dataclass(frozen=True, slots=True)
