@@ -128,6 +128,10 @@ def test_a_machine_that_does_not_listen_is_told(pair: Pair) -> None:
     config = pair.access.config
     config.write_text(config.read_text().replace(str(pair.machines[1].port), str(free_port())))
     pair.refused("« vm2 » est hors d'atteinte : rien n'y écoute")
+    told = pair.albert("releases")
+    assert told.returncode == 1
+    assert "vm1 api : aucune" in told.stdout
+    assert "« vm2 » est hors d'atteinte" in told.stderr
 
 
 def test_a_machine_without_compose_is_told(pair: Pair) -> None:
