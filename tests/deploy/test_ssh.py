@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -11,6 +12,10 @@ from pathlib import Path
 
 import pytest
 from remote_machine import Access, Machine, access, free_port, key, machine
+
+from albert.deploy.site import Site
+from albert.deploy.ssh import Ssh, SshHost
+from albert.domain.errors import DeploymentError, HostUnreachable
 
 ROOT = Path(__file__).parents[2]
 ALBERT = ROOT / ".venv/bin/albert"
@@ -31,8 +36,11 @@ class Pair:
     port: int
 
     def release(self, **more: str) -> subprocess.CompletedProcess[str]:
+        return self.albert("release", "--bundle", "rendered", **more)
+
+    def albert(self, verb: str, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [ALBERT, "deploy", "release", "essai-staging", "--bundle", "rendered"],
+            [ALBERT, "deploy", verb, "essai-staging", *words],
             cwd=self.folder,
             env={"PATH": os.environ["PATH"], "HOME": str(self.folder)}
             | self.access.variables()
@@ -49,6 +57,11 @@ class Pair:
         } | values
         text = "".join(f"{name}={value}\n" for name, value in said.items())
         (self.folder / "environments/essai-staging.env").write_text(text)
+
+    def host(self, patience: float = 60) -> SshHost:
+        """The first machine, as the program reaches it."""
+        reach = self.access
+        return SshHost("vm1", Ssh("", reach.key, reach.known_hosts, reach.config), patience)
 
     def refused(self, sentence: str, **more: str) -> None:
         """The release says this in one sentence, and has left no release anywhere."""
@@ -115,6 +128,10 @@ def test_a_machine_that_does_not_listen_is_told(pair: Pair) -> None:
     config = pair.access.config
     config.write_text(config.read_text().replace(str(pair.machines[1].port), str(free_port())))
     pair.refused("« vm2 » est hors d'atteinte : rien n'y écoute")
+    told = pair.albert("releases")
+    assert told.returncode == 1
+    assert "vm1 api : aucune" in told.stdout
+    assert "« vm2 » est hors d'atteinte" in told.stderr
 
 
 def test_a_machine_without_compose_is_told(pair: Pair) -> None:
@@ -145,3 +162,36 @@ def test_an_image_that_cannot_be_had_changes_nothing_that_runs(pair: Pair) -> No
     assert done.returncode == 1
     assert "pull" in done.stderr
     assert [one.serving("api") for one in pair.machines] == [None, None]
+
+
+def test_a_greeting_of_the_account_is_not_taken_for_an_answer(pair: Pair) -> None:
+    (pair.machines[0].home / ".bashrc").write_text("printf 'busy: Bienvenue'\n")
+    host = pair.host()
+    with Site(host, "true").alone("v1"):
+        assert host.run(["echo", "answer"]) == "answer\n"
+
+
+def test_an_account_whose_shell_waits_is_told(pair: Pair) -> None:
+    (pair.machines[0].home / ".bashrc").write_text("cat >/dev/null\n")
+    with (
+        pytest.raises(HostUnreachable, match="rien n'y répond en 1 secondes"),
+        Site(pair.host(patience=1), "true").alone("v1"),
+    ):
+        pass
+
+
+def test_a_command_that_ends_in_255_is_no_machine_out_of_reach(pair: Pair) -> None:
+    with pytest.raises(DeploymentError, match=r"vm1 : .* a échoué \(254\) : permission denied"):
+        pair.host().run(["sh", "-c", "echo permission denied >&2; exit 255"])
+
+
+def test_a_deployment_whose_connection_was_cut_does_nothing_more(pair: Pair) -> None:
+    first, second = pair.host(), pair.host()
+    with first.held(["sh", "-c", "echo $PPID; exec cat"]) as shell:
+        session = Path(f"/proc/{shell}/stat").read_text().rpartition(")")[2].split()[1]
+        assert first.run(["echo", "held"]) == "held\n"
+        os.kill(int(session), signal.SIGKILL)
+        for _ in range(2):
+            with pytest.raises(HostUnreachable, match="le verrou avec elle"):
+                first.run(["touch", "late"])
+        assert second.run(["echo", "free"]) == "free\n"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from albert.deploy.bundle import bundle
-from albert.deploy.hosts import Ssh, why
 from albert.deploy.plan import plan
+from albert.deploy.ssh import Ssh, why
 from albert.domain.errors import DeploymentError
 
 PLAN = plan("essai", {"API_HOSTS": "vm1", "API_PORTS": "8090"})
@@ -80,4 +80,4 @@ def test_only_pinned_hosts_are_trusted_and_nothing_is_asked() -> None:
 
 
 def test_what_ssh_says_otherwise_is_told_as_it_is() -> None:
-    assert why("vm1", "odd\nthing") == "L'hôte « vm1 » est hors d'atteinte : odd thing."
+    assert str(why("vm1", "odd\nthing")) == "L'hôte « vm1 » est hors d'atteinte : odd thing."

@@ -17,15 +17,17 @@ from albert.deploy.activation import Activate, behind_nginx, in_turn
 from albert.deploy.bundle import Bundle, bundle, services
 from albert.deploy.compose.folder import put
 from albert.deploy.environments import environment_of
-from albert.deploy.hosts import Host, LocalHost, Ssh, SshHost
+from albert.deploy.hosts import Host, LocalHost
 from albert.deploy.plan import LOCAL, plan
 from albert.deploy.preparation import prepare as prepare_sites
-from albert.deploy.release import Sites, ill
+from albert.deploy.release import ill
 from albert.deploy.release import release as release_to
-from albert.deploy.release import rollback as roll_back
+from albert.deploy.rollback import rollback as roll_back
 from albert.deploy.site import PARTS, Part, Site
+from albert.deploy.sites import Sites
+from albert.deploy.ssh import Ssh, SshHost
 from albert.deploy.variables import default
-from albert.domain.errors import EnvironmentInvalid
+from albert.domain.errors import EnvironmentInvalid, HostUnreachable
 from albert.settings import environment as variables
 
 Environment = Annotated[str, typer.Argument(metavar="ENV", help="Nom de l'environnement.")]
@@ -87,14 +89,22 @@ def releases(
     """Dit quelle version sert sur chaque hôte, et celles auxquelles on peut revenir."""
     values = environment_of(environment, env_file)
     there = _sites(environment, values, _ssh(values))
+    down = False
     for host, site in there.sites.items():
-        facts = site.facts()
+        try:
+            facts = site.facts()
+        except HostUnreachable as error:
+            down = True
+            say(str(error))
+            continue
         for part in PARTS:
             if services(there.plan, host, part):
                 now, good = facts.current[part] or "aucune", facts.good[part]
                 doubt = "" if now == good else " (jamais vue saine)" if facts.current[part] else ""
-                earlier = [one for one in site.releases(part) if one != now]
+                earlier = [one for one in facts.healthy[part] if one != now]
                 show(f"{host} {part} : {now}{doubt} ; avant : {', '.join(earlier) or 'aucune'}")
+    if down:
+        raise typer.Exit(1)
 
 
 def probe(

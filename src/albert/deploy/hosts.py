@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import io
 import shlex
-import shutil
+import signal
 import subprocess
 import tarfile
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Timer
 from typing import Protocol
 
 from albert.domain.errors import DeploymentError, HostUnreachable
 
 _SECONDS = 12 * 3600.0
 """For one command: the largest models take hours to come. A dead link is noticed by OpenSSH."""
-_UNREACHABLE = 255
-"""The exit status by which the OpenSSH client says that it, and not the command, failed."""
+_PATIENCE = 60.0
+"""Seconds left to a command that is to be held, to say its first line."""
+UNPACK = ("sh", "-c", 'mkdir -p "$1" && tar -C "$1" -xpf -', "put")
+"""And the folder: it receives the archive that is its standard input."""
 
 
 class Host(Protocol):
@@ -49,7 +51,8 @@ class Host(Protocol):
     def held(self, command: Sequence[str]) -> Iterator[str]:
         """Keep a command running, its standard input open; give the first line that it prints.
 
-        The machine closes that input when we go, however we go.
+        The machine closes that input when we go, however we go. Should the command end before,
+        everything that is asked of this machine meanwhile is refused: what it held is lost.
 
         Raises:
             HostUnreachable, DeploymentError
@@ -61,198 +64,165 @@ class LocalHost:
     """The machine that runs the command."""
 
     name = "localhost"
-
-    def run(self, command: Sequence[str], *, given: str = "") -> str:
-        return run(command, given=given)
-
-    def put(self, folder: Path, place: str) -> None:
-        shutil.copytree(folder, place, dirs_exist_ok=True)
-
-    @contextmanager
-    def held(self, command: Sequence[str]) -> Iterator[str]:
-        process, line = _start(command)
-        try:
-            yield line
-        finally:
-            _stop(process)
-
-
-@dataclass(frozen=True, slots=True)
-class Ssh:
-    """How machines are reached; what is not said is left to the OpenSSH client's configuration."""
-
-    user: str = ""
-    key: Path | None = None
-    known_hosts: Path | None = None
-    config: Path | None = None
-
-    def words(self) -> list[str]:
-        """Return the options of every call: nothing is asked, no unknown machine is trusted."""
-        said = {
-            "BatchMode": "yes",
-            "StrictHostKeyChecking": "yes",
-            "ConnectTimeout": "15",
-            "ServerAliveInterval": "15",
-            "ServerAliveCountMax": "8",
-            "ClearAllForwardings": "yes",
-            "LogLevel": "ERROR",
-        }
-        if self.known_hosts:
-            said |= {
-                "UserKnownHostsFile": f'"{self.known_hosts}"',
-                "GlobalKnownHostsFile": "none",
-                "UpdateHostKeys": "no",
-            }
-        if self.key:
-            said |= {"IdentitiesOnly": "yes", "IdentityAgent": "none"}
-        words = [word for name, value in said.items() for word in ("-o", f"{name}={value}")]
-        words += ["-F", str(self.config)] if self.config else []
-        words += ["-i", str(self.key)] if self.key else []
-        return words + (["-l", self.user] if self.user else [])
-
-
-class SshHost:
-    """A machine that OpenSSH reaches. While a command is held there, its connection is shared."""
-
-    def __init__(self, name: str, ssh: Ssh) -> None:
-        self.name = name
-        self._ssh = ssh
-        self._shared: str | None = None
+    _holder: Holder | None = None
 
     def run(self, command: Sequence[str], *, given: str = "") -> str:
         return self._run(command, given.encode())
 
     def put(self, folder: Path, place: str) -> None:
-        packed = io.BytesIO()
-        with tarfile.open(fileobj=packed, mode="w") as archive:
-            archive.add(folder, arcname=".", filter=_nobodys)
-        unpack = 'mkdir -p "$1" && tar -C "$1" -xpf -'
-        self._run(["sh", "-c", unpack, "put", place], packed.getvalue())
+        self._run([*UNPACK, place], packed(folder))
 
     @contextmanager
     def held(self, command: Sequence[str]) -> Iterator[str]:
-        # A short path: a socket's may not be longer than a hundred characters.
-        with tempfile.TemporaryDirectory(prefix="albert-ssh-", dir="/tmp") as folder:
-            socket = f"{folder}/s"
-            words = self._words(command, "-M", "-S", socket)
-            try:
-                process, line = _start(words, _UNREACHABLE)
-            except HostUnreachable as error:
-                raise HostUnreachable(why(self.name, str(error))) from None
-            self._shared = socket
-            try:
-                yield line
-            finally:
-                self._shared = None
-                _stop(process)
-
-    def _words(self, command: Sequence[str], *more: str) -> list[str]:
-        return ["ssh", *self._ssh.words(), *more, "--", self.name, shlex.join(command)]
+        self._holder = Holder(Program(tuple(command)))
+        try:
+            yield self._holder.line
+        finally:
+            self._holder.stop()
+            self._holder = None
 
     def _run(self, command: Sequence[str], given: bytes) -> str:
-        shared = ("-S", self._shared) if self._shared else ()
+        if self._holder and not self._holder.lives():
+            raise lost(self.name)
+        return Program(tuple(command)).run(given)
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program of this machine, or by ``ssh`` one of another.
+
+    ``told``: the words of it that a message shows. ``unreachable``: the exit status that says that
+    the machine is. ``after``: the line that it prints before what is its own; what the account's
+    own files print before (a greeting) is left out.
+    """
+
+    words: tuple[str, ...]
+    told: tuple[str, ...] = ()
+    unreachable: int | None = None
+    after: str = ""
+
+    def run(self, given: bytes = b"") -> str:
+        """Run it to its end and return what it printed.
+
+        Raises:
+            DeploymentError, HostUnreachable
+        """
+        shown = shlex.join((self.told or self.words)[:4])
         try:
-            return _run(self._words(command, *shared), given, command, _UNREACHABLE)
-        except HostUnreachable as error:
-            raise HostUnreachable(why(self.name, str(error))) from None
-        except DeploymentError as error:
-            raise DeploymentError(f"{self.name} : {error}") from None
+            done = subprocess.run(  # noqa: S603 — words, no shell
+                self.words, input=given, capture_output=True, timeout=_SECONDS, check=False
+            )
+        except FileNotFoundError:
+            raise self.absent() from None
+        except subprocess.TimeoutExpired:
+            raise DeploymentError(f"« {shown} » n'a pas fini en {_SECONDS:.0f} secondes.") from None
+        printed = done.stdout.decode("utf-8", "replace")
+        if self.after:
+            printed = printed.rpartition(f"\n{self.after}\n")[2]
+        if done.returncode == 0:
+            return printed
+        text = done.stderr.decode("utf-8", "replace") or printed
+        if done.returncode == self.unreachable:
+            raise HostUnreachable(text)
+        if "No space left on device" in text:
+            raise DeploymentError(_FULL)
+        last = " ".join(text.split())[-400:]
+        raise DeploymentError(f"« {shown} » a échoué ({done.returncode}) : {last}")
+
+    def absent(self) -> DeploymentError:
+        return DeploymentError(
+            f"Le programme « {self.words[0]} » est introuvable : installez-le, puis recommencez."
+        )
 
 
-_REASONS = {
-    "host identification has changed": "sa clef d'hôte n'est pas celle qui est épinglée. Si l'hôte "
-    "a été refait, vérifiez sa nouvelle empreinte sur place et remplacez sa ligne dans "
-    "SSH_KNOWN_HOSTS ; sinon, quelqu'un répond à sa place : ne déployez pas",
-    "host key verification failed": "sa clef d'hôte n'est pas connue. Lisez-la (« ssh-keyscan "
-    "{name} »), comparez-la à celle que montre l'hôte lui-même (« ssh-keygen -lf "
-    "/etc/ssh/ssh_host_ed25519_key.pub »), puis ajoutez-la à SSH_KNOWN_HOSTS",
-    "unprotected private key file": "d'autres peuvent lire le fichier de la clef SSH_PRIVATE_KEY, "
-    "et OpenSSH le refuse : « chmod 600 » ce fichier",
-    "error in libcrypto": "la clef SSH_PRIVATE_KEY est illisible : c'est une variable de type "
-    "fichier, entière, sans phrase secrète, qui finit par un retour à la ligne",
-    "permission denied": "notre clef y est refusée. Vérifiez SSH_PRIVATE_KEY, SSH_USER, et que sa "
-    "clef publique (« ssh-keygen -yf CLEF ») est dans le fichier authorized_keys de ce compte",
-    "could not resolve hostname": "ce nom n'est celui d'aucune machine : vérifiez-le",
-    "connection refused": "rien n'y écoute : sshd y est-il démarré, sur ce port ?",
-    "timed out": "pas de réponse : vérifiez l'adresse, le réseau et le pare-feu",
-    "no route to host": "pas de chemin jusqu'à lui : vérifiez l'adresse et le réseau",
-}
-"""What to do, by what the OpenSSH client says; the first sign that is there decides."""
+_FULL = (
+    "Le disque est plein : libérez-y de la place (« docker image prune --all » retire les images "
+    "inutiles), puis relancez la même commande."
+)
 
 
-def why(name: str, said: str) -> str:
-    """Return what to do about a machine that does not let us in, from what OpenSSH said."""
-    low = " ".join(said.lower().split())
-    for sign, sentence in _REASONS.items():
-        if sign in low:
-            return f"L'hôte « {name} » est hors d'atteinte : {sentence.format(name=name)}."
-    return f"L'hôte « {name} » est hors d'atteinte : {' '.join(said.split())[-300:]}."
+class Holder:
+    """A program that prints a line, then lasts until its standard input ends."""
+
+    def __init__(self, program: Program, patience: float = _PATIENCE) -> None:
+        """Start it and wait for its line, ``patience`` seconds at most.
+
+        Raises:
+            DeploymentError, HostUnreachable
+        """
+        pipe = subprocess.PIPE
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 — words, no shell
+                program.words, stdin=pipe, stdout=pipe, stderr=pipe
+            )
+        except FileNotFoundError:
+            raise program.absent() from None
+        self.line = self._first(program.after, patience)
+        if not self.line:
+            raise self._silence(program, patience)
+
+    def lives(self) -> bool:
+        return self._process.poll() is None
+
+    def stop(self) -> None:
+        try:
+            self._process.communicate(timeout=10)  # it closes the standard input: it ends
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.communicate()
+
+    def _first(self, after: str, patience: float) -> str:
+        assert self._process.stdout is not None  # noqa: S101 — asked for above
+        timer = Timer(patience, self._process.kill)
+        timer.start()
+        try:
+            lines = (raw.decode("utf-8", "replace").strip() for raw in self._process.stdout)
+            if after:
+                any(line == after for line in lines)  # it takes them up to that one
+            return next(lines, "")
+        finally:
+            timer.cancel()
+
+    def _silence(self, program: Program, patience: float) -> DeploymentError:
+        _, said = self._process.communicate()
+        if self._process.returncode == -signal.SIGKILL:
+            return HostUnreachable(_SILENT.format(seconds=patience))
+        text = said.decode("utf-8", "replace")
+        unreachable = self._process.returncode == program.unreachable
+        kind = HostUnreachable if unreachable else DeploymentError
+        return kind(text or f"« {shlex.join((program.told or program.words)[:3])} » n'a rien dit.")
 
 
-def run(command: Sequence[str], *, given: str = "", unreachable: int | None = None) -> str:
-    """Run a program of this machine; ``unreachable`` is the exit status that says so (ssh: 255).
+_SILENT = (
+    "la connexion est faite, mais rien n'y répond en {seconds:.0f} secondes ; le compte a-t-il un "
+    "fichier de démarrage (.bashrc) qui attend"
+)
+
+
+def lost(name: str) -> HostUnreachable:
+    """Return what to say of a machine where what we held, the lock, was lost."""
+    return HostUnreachable(
+        f"L'hôte « {name} » est hors d'atteinte : la connexion qui y tenait le verrou du "
+        "déploiement est tombée, et le verrou avec elle. Vérifiez le réseau, puis relancez la même "
+        "commande."
+    )
+
+
+def run(command: Sequence[str], *, given: str = "") -> str:
+    """Run a program of this machine.
 
     Raises:
-        DeploymentError, HostUnreachable
+        DeploymentError
     """
-    return _run(command, given.encode(), command, unreachable)
+    return Program(tuple(command)).run(given.encode())
 
 
-def _run(
-    command: Sequence[str], given: bytes, told: Sequence[str], unreachable: int | None = None
-) -> str:
-    try:
-        done = subprocess.run(  # noqa: S603 — words, no shell
-            command, input=given, capture_output=True, timeout=_SECONDS, check=False
-        )
-    except FileNotFoundError:
-        raise _absent(command) from None
-    except subprocess.TimeoutExpired:
-        raise DeploymentError(
-            f"« {shlex.join(told[:4])} » n'a pas fini en {_SECONDS:.0f} secondes."
-        ) from None
-    if done.returncode == 0:
-        return done.stdout.decode("utf-8", "replace")
-    text = (done.stderr or done.stdout).decode("utf-8", "replace")
-    if done.returncode == unreachable:
-        raise HostUnreachable(text)
-    last = " ".join(text.split())[-400:]
-    raise DeploymentError(f"« {shlex.join(told[:4])} » a échoué ({done.returncode}) : {last}")
-
-
-def _start(
-    command: Sequence[str], unreachable: int | None = None
-) -> tuple[subprocess.Popen[bytes], str]:
-    """Start a command that prints a line, then lasts until its standard input ends."""
-    pipe = subprocess.PIPE
-    try:
-        process = subprocess.Popen(  # noqa: S603 — words, no shell
-            command, stdin=pipe, stdout=pipe, stderr=pipe
-        )
-    except FileNotFoundError:
-        raise _absent(command) from None
-    assert process.stdout is not None  # noqa: S101 — asked for above
-    line = process.stdout.readline().decode("utf-8", "replace").strip()
-    if line:
-        return process, line
-    _, error = process.communicate()
-    text = error.decode("utf-8", "replace")
-    kind = HostUnreachable if process.returncode == unreachable else DeploymentError
-    raise kind(text or f"« {shlex.join(command[:3])} » n'a rien dit.")
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    try:
-        process.communicate(timeout=10)  # it closes the standard input, for which the command waits
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.communicate()
-
-
-def _absent(command: Sequence[str]) -> DeploymentError:
-    return DeploymentError(
-        f"Le programme « {command[0]} » est introuvable : installez-le, puis recommencez."
-    )
+def packed(folder: Path) -> bytes:
+    """Return an archive of what is in a folder, for ``UNPACK``."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as opened:
+        opened.add(folder, arcname=".", filter=_nobodys)
+    return archive.getvalue()
 
 
 def _nobodys(entry: tarfile.TarInfo) -> tarfile.TarInfo:

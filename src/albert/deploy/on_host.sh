@@ -1,7 +1,8 @@
 #!/bin/sh
 # What a release does on a machine: "sh -s -- VERB WORD…", this text on the standard input.
 # It lives in ~/albert: releases/ID/ are bundles, current/PART and good/PART are links to the one
-# that serves and the last one that was seen healthy. Sentences are the caller's: this prints facts.
+# that serves and the last one that was seen healthy; back/PART is there while a return to it is not
+# finished. Sentences are the caller's: this prints facts.
 set -eu
 umask 077
 root=$HOME/albert
@@ -20,11 +21,26 @@ link() {
   mv -T "$root/$1/.$2.new" "$root/$1/$2"
 }
 
-# A step left behind by a deployment that was killed goes on alone: wait for its end. The containers
-# must not inherit the lock, or it would last as long as they do.
+# PART: its releases that were healthy, the last one first. Names are ours: no space in them.
+healthy() {
+  # shellcheck disable=SC2012
+  ls -1t "$root/releases"/*/".healthy.$1" 2>/dev/null | sed 's|/[^/]*$||; s|.*/||'
+}
+
+# The step that goes on.
+step() {
+  grep . "$root/step.lock" || echo "?"
+}
+
+# SECONDS STEP: a step left behind by a deployment that was killed goes on alone: wait for its end,
+# or say which it is. The containers must not inherit the lock, or it would last as long as they do.
 alone() {
   exec 8>>"$root/step.lock"
-  flock --timeout 1800 8
+  if ! flock --timeout "$1" 8; then
+    step
+    return 1
+  fi
+  echo "$2" >"$root/step.lock"
 }
 
 case $verb in
@@ -40,26 +56,41 @@ facts)
     echo "compose=no"
     echo "told=$(echo "$told" | tail -n 1)"
   fi
+  if flock --nonblock "$root/step.lock" true; then echo "step="; else echo "step=$(step)"; fi
+  ours=
   for part in llm api; do
-    current=$(led_to "$root/current/$part")
-    echo "current.$part=$current"
-    echo "good.$part=$(led_to "$root/good/$part")"
-    echo "services.$part=$(tr '\n' ' ' <"$root/releases/$current/services.$part" 2>/dev/null || true)"
+    for place in current good back; do
+      release=$(led_to "$root/$place/$part")
+      echo "$place.$part=$release"
+      ours="$ours $(sed 's/.*://' "$root/releases/$release/services.$part" 2>/dev/null | tr '\n' ' ')"
+    done
+    echo "healthy.$part=$(healthy "$part" | tr '\n' ' ')"
+    echo "services.$part=$(paste -sd ' ' "$root/current/$part/services.$part" 2>/dev/null)"
   done
+  echo "ours=$ours"
   ;;
-releases)
-  # PART: its releases that were healthy, the last one first. Names are ours: no space in them.
-  # shellcheck disable=SC2012
-  ls -1t "$root/releases"/*/".healthy.$1" 2>/dev/null | sed 's|/[^/]*$||; s|.*/||'
+wait)
+  # SECONDS
+  alone "$1" "" || true
   ;;
 services)
   # PART ID: its services and their ports
   cat "$root/releases/$2/services.$1"
   ;;
+named)
+  # PART: each release, the last one first, and its services
+  cd "$root/releases"
+  # shellcheck disable=SC2012
+  ls -1t | while read -r release; do
+    echo "$release $(tr '\n' ' ' <"$release/services.$1")"
+  done
+  ;;
 keep)
-  # ENVIRONMENT ID: a bundle that was received whole
-  echo "$1" >"$root/environment"
+  # ENVIRONMENT ID: a bundle that was received whole; on a full disk, what was written stays
+  echo "$1" >"$root/.environment.new"
+  mv -T "$root/.environment.new" "$root/environment"
   [ -d "$root/releases/$2" ] || mv -T "$root/releases/.incoming-$2" "$root/releases/$2"
+  touch "$root/releases/$2"
   rm -rf "$root/releases"/.incoming-*
   ;;
 pull)
@@ -80,7 +111,7 @@ compose)
   cd "$root/releases/$1"
   program=$2
   shift 3
-  alone
+  alone 1800 "$(basename "$PWD") $*" >&2
   # shellcheck disable=SC2086
   $program --file compose.yml "$@" 8>&- </dev/null
   ;;
@@ -103,21 +134,33 @@ healthy)
   done
   echo well
   ;;
+back)
+  # PART ID
+  link back "$1" "$2"
+  ;;
 good)
   # PART ID
   link good "$1" "$2"
   touch "$root/releases/$2/.healthy.$1"
+  rm -f "$root/back/$1"
   ;;
 forget)
   # PART: no release of it serves any more
-  rm -f "$root/current/$1"
+  rm -f "$root/current/$1" "$root/good/$1" "$root/back/$1"
   ;;
 prune)
-  # COUNT: the latest releases stay, and those that a link leads to
+  # COUNT: the latest releases of each part stay, as many that were never healthy (one may be
+  # prepared), and those that a link leads to
   cd "$root/releases"
-  kept=" $(for place in "$root"/current/* "$root"/good/*; do led_to "$place"; done | tr '\n' ' ') "
   # shellcheck disable=SC2012
-  ls -1t | tail -n "+$(($1 + 1))" | while read -r old; do
+  kept=" $({
+    for place in "$root"/current/* "$root"/good/* "$root"/back/*; do led_to "$place"; done
+    for part in llm api; do healthy "$part" | head -n "$1"; done
+    ls -1t | while read -r one; do
+      ls "$one"/.healthy.* >/dev/null 2>&1 || echo "$one"
+    done | head -n "$1"
+  } | tr '\n' ' ') "
+  for old in *; do
     case $kept in *" $old "*) ;; *) rm -rf -- "$old" ;; esac
   done
   ;;

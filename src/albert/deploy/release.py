@@ -2,40 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 
-from albert.deploy.activation import Activate, Activation, in_turn
 from albert.deploy.bundle import Bundle, services
-from albert.deploy.plan import Plan
-from albert.deploy.site import PARTS, Facts, Part, Site
+from albert.deploy.rollback import give_way
+from albert.deploy.site import PARTS, Facts, Part
+from albert.deploy.sites import Sites
 from albert.domain.errors import DeploymentError
 
 KEPT = 5
-"""Releases that a machine keeps, beside those that serve."""
+"""Releases that a machine keeps of each part, and as many that never served."""
 FREE = 5 * 1024**2
 """KiB that a machine must have free: an image and its layers, unpacked."""
-
-Tell = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Sites:
-    """The machines of a plan, by name."""
-
-    plan: Plan
-    sites: Mapping[str, Site]
-    tell: Tell
-    activate: Activate = in_turn
-    patience: float | None = None  # seconds left to a service; None: its part's own
-
-    def alone(self, stack: ExitStack, what: str) -> None:
-        for site in self.sites.values():
-            stack.enter_context(site.alone(what))
-
-    def having(self, part: Part) -> list[str]:
-        return [host for host in self.plan.hosts if services(self.plan, host, part)]
 
 
 def release(sites: Sites, bundle: Bundle, parts: Sequence[Part] = PARTS) -> None:
@@ -48,13 +27,16 @@ def release(sites: Sites, bundle: Bundle, parts: Sequence[Part] = PARTS) -> None
             before serves again on every machine.
         HostUnreachable
     """
+    there = sites.of(parts)
     with ExitStack() as stack:
-        sites.alone(stack, bundle.release)
-        found = stage(sites, bundle, parts)
-        _put_in_service(sites, bundle, parts, found)
-        for site in sites.sites.values():
+        there.alone(stack, bundle.release)
+        found = stage(there, bundle, parts)
+        _put_in_service(there, bundle, parts, found)
+        for site in there.sites.values():
             site.prune(KEPT)
-    sites.tell(f"La version {bundle.release} sert sur {', '.join(sites.sites)}.")
+        for part in parts:
+            _leave(sites, part, locked=there.sites)
+    sites.tell(_done(there, bundle, parts, found))
 
 
 def stage(sites: Sites, bundle: Bundle, parts: Sequence[Part]) -> dict[str, Facts]:
@@ -63,7 +45,7 @@ def stage(sites: Sites, bundle: Bundle, parts: Sequence[Part]) -> dict[str, Fact
     Raises:
         DeploymentError, HostUnreachable
     """
-    found = {host: site.facts() for host, site in sites.sites.items()}
+    found = sites.look()
     for host, facts in found.items():
         _fit(host, facts, bundle, parts)
     for host, site in sites.sites.items():
@@ -72,27 +54,6 @@ def stage(sites: Sites, bundle: Bundle, parts: Sequence[Part]) -> dict[str, Fact
             site.receive(folder, bundle.plan.environment, bundle.release, found[host].home)
         site.pull(bundle.images(host, tuple(parts)))
     return found
-
-
-def rollback(sites: Sites, parts: Sequence[Part] = PARTS, to: str | None = None) -> None:
-    """Serve again the release that served before, or the one said, on every machine.
-
-    Raises:
-        DeploymentError: there is none, or it does not answer any more.
-        HostUnreachable
-    """
-    with ExitStack() as stack:
-        sites.alone(stack, "retour en arrière")
-        found = {host: site.facts() for host, site in sites.sites.items()}
-        chosen = {part: _earlier(sites, part, found, to) for part in parts if sites.having(part)}
-        for part, target in chosen.items():
-            for host in sites.having(part):
-                before = found[host].current[part]
-                _serve(sites, host, part, target, before)
-                _drop(sites.sites[host], part, before, target)
-            for host in sites.having(part):
-                sites.sites[host].approve(part, target)
-            sites.tell(f"{part} : la version {target} sert de nouveau.")
 
 
 def ill(sites: Sites, part: Part) -> dict[str, str]:
@@ -121,25 +82,14 @@ def ill(sites: Sites, part: Part) -> dict[str, str]:
 
 def _fit(host: str, facts: Facts, bundle: Bundle, parts: Sequence[Part]) -> None:
     """Refuse a machine on which the release could not serve."""
-    if facts.environment not in ("", bundle.plan.environment):
-        raise DeploymentError(
-            f"{host} sert déjà l'environnement « {facts.environment} » : choisissez un autre hôte, "
-            f"ou videz ~/albert sur celui-ci avant d'y mettre « {bundle.plan.environment} »."
-        )
-    if facts.refused:
-        raise DeploymentError(
-            f"{host} : Docker Compose n'y répond pas ({facts.refused}). Lancez-y utils/init_vm.sh, "
-            "ou dites son programme dans COMPOSE_PROGRAM."
-        )
     if facts.free < FREE:
         raise DeploymentError(
             f"{host} : il ne reste que {facts.free / 1024**2:.1f} Gio de disque, il en faut "
             f"{FREE // 1024**2} : « docker image prune --all » retire les images inutiles."
         )
-    ours = {port for ports in facts.services.values() for port in ports.values()}
     for part in parts:
         for name, port in services(bundle.plan, host, part).items():
-            if port in facts.listening - ours:
+            if port in facts.listening - facts.ours:
                 raise DeploymentError(
                     f"{host} : le port {port}, que veut « {name} », est pris par un autre "
                     f"programme (« ss -ltnp sport = :{port} » dit lequel)."
@@ -154,75 +104,42 @@ def _put_in_service(
         for part in parts:
             for host in sites.having(part):
                 switched.append((part, host))
-                before = found[host].current[part]
-                serves = before == found[host].good[part] == bundle.release
-                _serve(sites, host, part, bundle.release, before, anew=not serves)
+                anew = not found[host].serves(part, bundle.release)
+                sites.serve(host, part, bundle.release, anew=anew)
     except DeploymentError as error:
-        told = [_give_way(sites, one, bundle, found[one[1]]) for one in reversed(switched)]
+        told = give_way(sites, switched, found)
         raise DeploymentError("\n".join([str(error), *told])) from None
     for part, host in switched:
         sites.sites[host].approve(part, bundle.release)
-        _drop(sites.sites[host], part, found[host].current[part], bundle.release)
+        sites.sites[host].drop(part, bundle.release)
 
 
-def _serve(
-    sites: Sites, host: str, part: Part, release: str, before: str, *, anew: bool = True
-) -> None:
-    """Switch a machine to a release that is there, and start it in the place of ``before``."""
-    site = sites.sites[host]
-    sites.tell(f"{host} : {part} passe à {release}")
-    site.switch(part, release)
-    if part == "llm":  # a card, or a port, holds one model at a time
-        _drop(site, part, before, release)
-    ports = site.services(part, release)
-    sites.activate(site, Activation(part, release, ports, sites.patience, anew))
+def _leave(sites: Sites, part: Part, locked: Mapping[str, object]) -> None:
+    """Stop a part where the plan has it no more: a model that moved to another machine."""
+    for host in [host for host in sites.sites if host not in sites.having(part)]:
+        site = sites.sites[host]
+        try:
+            facts = site.facts()
+            if facts.environment != sites.plan.environment or not facts.current[part]:
+                continue
+            with ExitStack() as stack:
+                if host not in locked:
+                    stack.enter_context(site.alone(f"arrêt de {part}"))
+                site.drop(part)
+                site.forget(part)
+            sites.tell(f"{host} n'a plus de service {part} : ceux d'avant sont arrêtés.")
+        except DeploymentError as error:
+            sites.tell(f"{error} Si {host} a servi {part}, ses services y tournent peut-être.")
 
 
-def _give_way(sites: Sites, switched: tuple[Part, str], bundle: Bundle, facts: Facts) -> str:
-    """Go back to the release that was healthy, and say how that went."""
-    part, host = switched
-    site, good = sites.sites[host], facts.good[part]
-    try:
-        if good:
-            _serve(sites, host, part, good, bundle.release)
-            _drop(site, part, bundle.release, good)
-            return f"{host} est revenu à la version {good}."
-        names = services(bundle.plan, host, part)
-        site.compose(bundle.release, "stop", *names)
-        site.forget(part)
-    except DeploymentError as error:
+def _done(sites: Sites, bundle: Bundle, parts: Sequence[Part], found: Mapping[str, Facts]) -> str:
+    hosts = ", ".join(sites.sites)
+    if not hosts:
+        return f"L'environnement n'a aucun service {' ni '.join(parts)} : rien n'a été lancé."
+    places = [(part, host) for part in parts for host in sites.having(part)]
+    if all(found[host].serves(part, bundle.release) for part, host in places):
         return (
-            f"{host} n'a pas pu revenir à {good or 'son état premier'} : {error} "
-            "Réparez-le, puis relancez la même commande : elle reprend où celle-ci s'arrête."
+            f"La version {bundle.release} servait déjà sur {hosts}. Une image refaite sous la même "
+            "étiquette n'y est pas rapportée : donnez-lui une autre --version."
         )
-    return f"Rien ne servait avant sur {host} : ce qui y avait été lancé est arrêté."
-
-
-def _drop(site: Site, part: Part, before: str, now: str) -> None:
-    """Stop the services of the release before that are none of the one that serves now.
-
-    Not « down »: Compose takes away with a service all those that wait for it.
-    """
-    if before in ("", now):
-        return
-    kept = site.services(part, now)
-    gone = [name for name in site.services(part, before) if name not in kept]
-    if gone:
-        site.compose(before, "stop", *gone)
-
-
-def _earlier(sites: Sites, part: Part, found: Mapping[str, Facts], to: str | None) -> str:
-    """Return the release to go back to, which every machine must have."""
-    hosts = sites.having(part)
-    there = {host: sites.sites[host].releases(part) for host in hosts}
-    first = hosts[0]
-    others = [one for one in there[first] if one != found[first].current[part]]
-    target = to or next(iter(others), None)
-    lacking = [host for host in hosts if target not in there[host]]
-    if target is None or lacking:
-        kept = ", ".join(there[first]) or "aucune"
-        raise DeploymentError(
-            f"{part} : pas de version {to or 'antérieure'} qui ait servi sur "
-            f"{', '.join(lacking) or first} (gardées : {kept})."
-        )
-    return target
+    return f"La version {bundle.release} sert sur {hosts}."

@@ -22,7 +22,8 @@ _HOLD = (
     'if flock --nonblock 9; then : >"$HOME/albert/deploy.lock"; echo "$1" >&9; echo locked; '
     'exec cat >/dev/null; else echo "busy $(cat "$HOME/albert/deploy.lock")"; fi'
 )
-"""Nobody else deploys to a machine while our connection lives; it ends with us, however we do."""
+"""Nobody else deploys to a machine while our connection lives; should it be lost, the host refuses
+what we ask after (``Host.held``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +34,18 @@ class Facts:
     environment: str  # the one that it serves; empty on a new machine
     free: int  # KiB on the disk of ~/albert
     listening: frozenset[int]  # ports
+    ours: frozenset[int]  # ports of the services that serve, or that should give way
     refused: str  # what Compose said instead of its version; empty: it runs
+    step: str  # of a deployment that was killed, and that goes on; empty: none
     current: dict[Part, str] = field(default_factory=dict)
-    good: dict[Part, str] = field(default_factory=dict)
+    good: dict[Part, str] = field(default_factory=dict)  # the last one that was seen healthy
+    back: dict[Part, str] = field(default_factory=dict)  # a return to it is not finished
+    healthy: dict[Part, list[str]] = field(default_factory=dict)  # once; the last one first
     services: dict[Part, dict[str, int]] = field(default_factory=dict)  # that serve, and their port
+
+    def serves(self, part: Part, release: str) -> bool:
+        """Whether this very release is in service, with nothing left to do."""
+        return self.current[part] == self.good[part] == release and not self.back[part]
 
 
 class Site:
@@ -78,11 +87,29 @@ class Site:
             environment=said["environment"],
             free=int(said["free"] or 0),
             listening=frozenset(int(port, 16) for port in said["listening"].split()),
+            ours=frozenset(int(port) for port in said["ours"].split()),
             refused="" if said["compose"] == "yes" else said.get("told") or "introuvable",
+            step=said["step"],
             current={part: said[f"current.{part}"] for part in PARTS},
             good={part: said[f"good.{part}"] for part in PARTS},
+            back={part: said[f"back.{part}"] for part in PARTS},
+            healthy={part: said[f"healthy.{part}"].split() for part in PARTS},
             services={part: _ports(said[f"services.{part}"]) for part in PARTS},
         )
+
+    def wait(self, seconds: float) -> None:
+        """Wait for the end of a step that a killed deployment left behind.
+
+        Raises:
+            DeploymentError: it has not ended within ``seconds``.
+            HostUnreachable
+        """
+        if step := self._do("wait", f"{seconds:.0f}").strip():
+            raise DeploymentError(
+                f"{self.host.name} : l'étape « {step} » d'un déploiement interrompu n'y finit pas "
+                f"({seconds / 60:.0f} minutes) : arrêtez-la sur l'hôte (« lslocks » "
+                "montre le processus qui tient ~/albert/step.lock), puis recommencez."
+            )
 
     def receive(self, folder: Path, environment: str, release: str, home: str) -> None:
         """Bring a bundle, whole or not at all."""
@@ -111,19 +138,34 @@ class Site:
         except DeploymentError as error:
             return str(error)
 
+    def return_to(self, part: Part, release: str) -> None:
+        """Write down that we go back to a release: until it is approved, that is not finished."""
+        self._do("back", part, release)
+
     def approve(self, part: Part, release: str) -> None:
         """Write down that a release serves well: the one to go back to."""
         self._do("good", part, release)
 
     def forget(self, part: Part) -> None:
+        """Write down that nothing of a part serves here any more."""
         self._do("forget", part)
 
-    def prune(self, count: int) -> None:
-        self._do("prune", str(count))
+    def drop(self, part: Part, now: str = "") -> None:
+        """Stop the services of a part that ``now`` does not name, of whichever release they are.
 
-    def releases(self, part: Part) -> list[str]:
-        """Return the releases that were healthy once, the last one first."""
-        return self._do("releases", part).split()
+        Not « down »: Compose takes away with a service all those that wait for it.
+        """
+        lines = (line.split() for line in self._do("named", part).splitlines())
+        named = {release: list(_ports(" ".join(words))) for release, *words in lines}
+        kept = set(named.get(now, ()))
+        for release, names in named.items():
+            if gone := [name for name in names if name not in kept]:
+                self.compose(release, "stop", *gone)
+                kept.update(gone)
+
+    def prune(self, count: int) -> None:
+        """Keep what is in service, ``count`` that served each part, and as many that never did."""
+        self._do("prune", str(count))
 
     def services(self, part: Part, release: str) -> dict[str, int]:
         """Return the services of a release that is there, and their ports."""
