@@ -13,7 +13,7 @@ from albert.deploy.env_file import read
 from albert.deploy.here import services_here
 from albert.deploy.hosts import LocalHost
 from albert.deploy.plan import plan
-from albert.deploy.rolling import Front, roll, wait_ready
+from albert.deploy.rolling import Front, roll, unready, wait_ready
 from albert.settings import environment
 
 
@@ -45,11 +45,13 @@ def roll_here(
     values = read(env_file) if env_file else environment()
     ports = [one.port for one in services_here(plan("", values)) if one.kind == "api"]
     host = LocalHost()
+    front = Front(host, str(upstream), reload, settle)
 
     def again(port: str) -> None:
         host.run([word.replace("{port}", port) for word in shlex.split(restart)])
         wait_ready(int(port), timeout)
 
     workers = {str(port): f"127.0.0.1:{port}" for port in ports}
-    roll([Front(host, str(upstream), reload, settle)], workers, again, say)
+    front.check()
+    roll(front, workers, again, lambda port: not unready(int(port)), say)
     say("Tous les jeux de processus ont redémarré.")

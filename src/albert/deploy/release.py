@@ -66,6 +66,7 @@ def stage(sites: Sites, bundle: Bundle, parts: Sequence[Part]) -> dict[str, Fact
     found = {host: site.facts() for host, site in sites.sites.items()}
     for host, facts in found.items():
         _fit(host, facts, bundle, parts)
+    _check_fronts(sites, parts)
     for host, site in sites.sites.items():
         sites.tell(f"{host} : envoi de {bundle.release}")
         with bundle.of(host) as folder:
@@ -84,6 +85,7 @@ def rollback(sites: Sites, parts: Sequence[Part] = PARTS, to: str | None = None)
     with ExitStack() as stack:
         sites.alone(stack, "retour en arrière")
         found = {host: site.facts() for host, site in sites.sites.items()}
+        _check_fronts(sites, parts)
         chosen = {part: _earlier(sites, part, found, to) for part in parts if sites.having(part)}
         for part, target in chosen.items():
             for host in sites.having(part):
@@ -144,6 +146,11 @@ def _fit(host: str, facts: Facts, bundle: Bundle, parts: Sequence[Part]) -> None
                     f"{host} : le port {port}, que veut « {name} », est pris par un autre "
                     f"programme (« ss -ltnp sport = :{port} » dit lequel)."
                 )
+
+
+def _check_fronts(sites: Sites, parts: Sequence[Part]) -> None:
+    for host in sites.having("api") if "api" in parts else ():
+        sites.activate.check(sites.sites[host])
 
 
 def _put_in_service(
