@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -38,3 +39,19 @@ def test_without_the_file_of_nginx_nothing_restarts(tmp_path: Path) -> None:
     assert "n'existe pas" in said
     assert not (tmp_path / "restarted").exists()
     assert not (tmp_path / "upstream.conf").exists()
+
+
+def test_a_second_one_is_refused_until_the_first_ends(tmp_path: Path) -> None:
+    (tmp_path / "upstream.conf").touch()
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    first = roll(tmp_path, f"cat {gate}")
+    with gate.open("w"):  # opened once the first one restarts a set, which lasts as long as this
+        second = roll(tmp_path, f"touch {tmp_path}/restarted")
+        _, said = second.communicate(timeout=PATIENCE)
+    first.communicate(timeout=PATIENCE)
+    assert second.returncode == 1
+    assert "Un autre « albert deploy roll » redémarre déjà ces jeux" in said
+    third = roll(tmp_path, f"touch {tmp_path}/restarted")
+    third.communicate(timeout=PATIENCE)
+    assert (tmp_path / "restarted").exists()

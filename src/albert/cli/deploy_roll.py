@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +18,7 @@ from albert.deploy.here import services_here
 from albert.deploy.hosts import LocalHost
 from albert.deploy.plan import plan
 from albert.deploy.rolling import Front, roll, unready, wait_ready
+from albert.domain.errors import DeploymentError
 from albert.settings import environment
 
 
@@ -53,5 +58,23 @@ def roll_here(
 
     workers = {str(port): f"127.0.0.1:{port}" for port in ports}
     front.check()
-    roll(front, workers, again, lambda port: not unready(int(port)), say)
+    with _alone(upstream):
+        roll(front, workers, again, lambda port: not unready(int(port)), say)
     say("Tous les jeux de processus ont redémarré.")
+
+
+@contextmanager
+def _alone(upstream: Path) -> Iterator[None]:
+    """Be the only one who restarts the sets of that file; the kernel ends it with us."""
+    folder = os.open(upstream.parent, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DeploymentError(
+                "Un autre « albert deploy roll » redémarre déjà ces jeux de processus : attendez "
+                "qu'il finisse, puis recommencez."
+            ) from None
+        yield
+    finally:
+        os.close(folder)
