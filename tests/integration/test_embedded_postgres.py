@@ -2,10 +2,11 @@
 
 import asyncio
 import os
-import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import asyncpg
@@ -17,12 +18,12 @@ from albert.serving.embedded_postgres import EmbeddedPostgres
 pytestmark = pytest.mark.integration
 
 OWNER = """
-import sys, time
+import sys
 from pathlib import Path
 from albert.serving.embedded_postgres import EmbeddedPostgres
 with EmbeddedPostgres(Path(sys.argv[1]), durable=False) as server:
     print(server.uri, flush=True)
-    time.sleep(60)
+    sys.stdin.read()
 """
 AS_NOBODY = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--"]
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
@@ -35,6 +36,15 @@ async def version(uri: str) -> int:
     finally:
         await connection.close()
     return found
+
+
+async def version_again(uri: str) -> int:
+    """Return the version once somebody answers at that address again."""
+    async with asyncio.timeout(30):
+        while True:
+            with suppress(OSError, asyncpg.CannotConnectNowError):
+                return await version(uri)
+            await asyncio.sleep(0.05)
 
 
 def server_pid(folder: Path) -> int:
@@ -65,18 +75,60 @@ def test_a_second_process_shares_the_one_that_runs(tmp_path: Path) -> None:
         assert asyncio.run(version(server.uri)) >= 150000  # the guest's leaving stops nothing
 
 
-def test_it_ends_with_its_owner_even_killed_and_starts_again(tmp_path: Path) -> None:
-    folder = tmp_path / "pg"
+@contextmanager
+def owner(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the server from a process of its own, which leaves when its input ends."""
     with subprocess.Popen(
-        [sys.executable, "-c", OWNER, str(folder)], stdout=subprocess.PIPE
+        [sys.executable, "-c", OWNER, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:
         assert process.stdout is not None
         process.stdout.readline()
+        yield process
+
+
+def leaves(process: subprocess.Popen[bytes]) -> None:
+    assert process.stdin is not None
+    process.stdin.close()
+    process.wait()
+
+
+def is_killed(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+
+
+def test_it_ends_with_its_owner_even_killed_and_starts_again(tmp_path: Path) -> None:
+    folder = tmp_path / "pg"
+    with owner(folder) as process:
         pid = server_pid(folder)
-        process.send_signal(signal.SIGKILL)
+        is_killed(process)
     assert ended(pid)
     with EmbeddedPostgres(folder, durable=False) as server:
         assert asyncio.run(version(server.uri)) >= 150000
+
+
+def test_started_again_before_the_one_of_a_killed_process_has_ended(tmp_path: Path) -> None:
+    with owner(tmp_path / "pg") as process:
+        is_killed(process)
+    with EmbeddedPostgres(tmp_path / "pg", durable=False) as server:
+        assert asyncio.run(version(server.uri)) >= 150000
+
+
+@pytest.mark.parametrize("end", [leaves, is_killed])
+@pytest.mark.parametrize("folder", ["pg", "d" * 60 + "/" + "e" * 60], ids=["short", "deep"])
+def test_those_who_share_it_have_it_again_when_its_owner_ends(
+    tmp_path: Path, folder: str, end: Callable[[subprocess.Popen[bytes]], None]
+) -> None:
+    place = tmp_path / folder
+    with owner(place) as process, ExitStack() as guests:
+        pid = server_pid(place)
+        uris = [guests.enter_context(EmbeddedPostgres(place, durable=False)).uri for _ in range(2)]
+        end(process)
+        assert ended(pid)
+        for uri in uris:
+            assert asyncio.run(version_again(uri)) >= 150000
+        pid = server_pid(place)
+    assert ended(pid)
 
 
 @as_root

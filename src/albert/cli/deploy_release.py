@@ -13,7 +13,7 @@ import typer
 from albert import __version__
 from albert.cli.console import say, show
 from albert.cli.deploy_render import files_of, table_of
-from albert.deploy.activation import Activate, behind_nginx, in_turn
+from albert.deploy.activation import Activate, BehindNginx, in_turn
 from albert.deploy.bundle import Bundle, bundle, services
 from albert.deploy.compose.folder import put
 from albert.deploy.environments import environment_of
@@ -192,7 +192,7 @@ def _sites(
 
 def _activate(values: Mapping[str, str]) -> Activate:
     if file := values.get("UPSTREAM_FILE"):
-        return behind_nginx(file, values.get("UPSTREAM_RELOAD", ""), say)
+        return BehindNginx(file, values.get("UPSTREAM_RELOAD", ""), say)
     return in_turn
 
 

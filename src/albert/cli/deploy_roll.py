@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +17,8 @@ from albert.deploy.env_file import read
 from albert.deploy.here import services_here
 from albert.deploy.hosts import LocalHost
 from albert.deploy.plan import plan
-from albert.deploy.rolling import Front, roll, wait_ready
+from albert.deploy.rolling import Front, roll, unready, wait_ready
+from albert.domain.errors import DeploymentError
 from albert.settings import environment
 
 
@@ -45,11 +50,31 @@ def roll_here(
     values = read(env_file) if env_file else environment()
     ports = [one.port for one in services_here(plan("", values)) if one.kind == "api"]
     host = LocalHost()
+    front = Front(host, str(upstream), reload, settle)
 
     def again(port: str) -> None:
         host.run([word.replace("{port}", port) for word in shlex.split(restart)])
         wait_ready(int(port), timeout)
 
     workers = {str(port): f"127.0.0.1:{port}" for port in ports}
-    roll([Front(host, str(upstream), reload, settle)], workers, again, say)
+    front.check()
+    with _alone(upstream):
+        roll(front, workers, again, lambda port: not unready(int(port)), say)
     say("Tous les jeux de processus ont redémarré.")
+
+
+@contextmanager
+def _alone(upstream: Path) -> Iterator[None]:
+    """Be the only one who restarts the sets of that file; the kernel ends it with us."""
+    folder = os.open(upstream.parent, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DeploymentError(
+                "Un autre « albert deploy roll » redémarre déjà ces jeux de processus : attendez "
+                "qu'il finisse, puis recommencez."
+            ) from None
+        yield
+    finally:
+        os.close(folder)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Protocol
 
-from albert.deploy.rolling import Front, roll
+from albert.deploy.rolling import Front, roll, upstream
 from albert.deploy.site import Part, Site
 from albert.domain.errors import DeploymentError
 
@@ -24,52 +25,94 @@ class Activation:
     anew: bool = True  # not if this very release serves already
 
 
-Activate = Callable[[Site, Activation], None]
-"""Start the services on the machine and return once each is healthy, or raise DeploymentError."""
+class Activate(Protocol):
+    """How services start on a machine."""
+
+    def check(self, site: Site) -> None:
+        """Refuse a machine of the API where they could not, before anything changes.
+
+        Raises:
+            DeploymentError: with what to do.
+            HostUnreachable
+        """
+        ...
+
+    def __call__(self, site: Site, wanted: Activation) -> None:
+        """Start the services and return once each is healthy.
+
+        Raises:
+            DeploymentError: with the service that does not answer; those after it were left alone.
+            HostUnreachable
+        """
+        ...
 
 
-def in_turn(site: Site, wanted: Activation) -> None:
-    """Start each service once the one before is healthy: of two sets of workers, one serves.
+class InTurn:
+    """Each service starts once the one before is healthy: of two sets of workers, one serves.
 
     One that is ill comes first: the others serve meanwhile.
-
-    Raises:
-        DeploymentError: with the service that does not answer; those after it were left alone.
-        HostUnreachable
     """
-    patience = PATIENCE[wanted.part] if wanted.patience is None else wanted.patience
-    anew = ("--force-recreate",) if wanted.anew else ()
-    for name in sorted(
-        wanted.services, key=lambda name: site.healthy(wanted.release, name, 0) is None
-    ):
-        site.compose(wanted.release, "up", "--detach", "--no-deps", *anew, name)
-        told = site.healthy(wanted.release, name, patience)
-        if told is not None:
-            raise DeploymentError(
-                f"{site.host.name} : « {name} » ne va pas bien après {patience:.0f} s "
-                f"({told or 'sa sonde échoue sans rien dire'}). Derniers mots de son journal :\n"
-                + site.last_words(wanted.release, name)
-            )
+
+    def check(self, site: Site) -> None:
+        """Any machine will do."""
+
+    def __call__(self, site: Site, wanted: Activation) -> None:
+        patience = PATIENCE[wanted.part] if wanted.patience is None else wanted.patience
+        anew = ("--force-recreate",) if wanted.anew else ()
+        for name in sorted(wanted.services, key=lambda name: _well(site, wanted, name)):
+            site.compose(wanted.release, "up", "--detach", "--no-deps", *anew, name)
+            told = site.healthy(wanted.release, name, patience)
+            if told is not None:
+                raise DeploymentError(
+                    f"{site.host.name} : « {name} » ne va pas bien après {patience:.0f} s "
+                    f"({told or 'sa sonde échoue sans rien dire'}). Derniers mots de son "
+                    f"journal :\n{site.last_words(wanted.release, name)}"
+                )
 
 
-def behind_nginx(
-    file: str, reload: str, say: Callable[[str], None], settle: float = 2.0
-) -> Activate:
-    """Return ``in_turn`` for machines whose nginx asks the API's sets of workers.
+in_turn = InTurn()
+
+
+@dataclass(frozen=True, slots=True)
+class BehindNginx:
+    """``in_turn`` for machines whose nginx asks the API's sets of workers.
 
     While a set restarts, ``file`` of the machine names the others only; see ``rolling.Front``.
     """
 
-    def activate(site: Site, wanted: Activation) -> None:
-        if wanted.part != "api" or not wanted.anew:
-            in_turn(site, wanted)
-            return
+    file: str
+    reload: str
+    say: Callable[[str], None]
+    settle: float = 2.0
+
+    def check(self, site: Site) -> None:
+        try:
+            self._front(site).check()
+        except DeploymentError as error:
+            raise DeploymentError(f"{site.host.name} : {error}") from None
+
+    def __call__(self, site: Site, wanted: Activation) -> None:
+        front = self._front(site)
         workers = {name: f"127.0.0.1:{port}" for name, port in wanted.services.items()}
+        if wanted.part != "api":
+            in_turn(site, wanted)
+        elif wanted.anew:
+            roll(
+                front,
+                workers,
+                lambda name: in_turn(site, replace(wanted, services={name: wanted.services[name]})),
+                lambda name: _well(site, wanted, name),
+                lambda told: self.say(f"{site.host.name} : {told}"),
+            )
+        else:
+            in_turn(site, wanted)
+            everybody = list(workers.values())
+            if front.said() != upstream(everybody):  # a deployment was killed in the middle
+                front.show(everybody)
 
-        def restart(name: str) -> None:
-            in_turn(site, replace(wanted, services={name: wanted.services[name]}))
+    def _front(self, site: Site) -> Front:
+        return Front(site.host, self.file, self.reload, self.settle)
 
-        front = Front(site.host, file, reload, settle)
-        roll([front], workers, restart, lambda told: say(f"{site.host.name} : {told}"))
 
-    return activate
+def _well(site: Site, wanted: Activation, name: str) -> bool:
+    return site.healthy(wanted.release, name, 0) is None

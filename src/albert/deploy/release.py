@@ -48,6 +48,7 @@ def stage(sites: Sites, bundle: Bundle, parts: Sequence[Part]) -> dict[str, Fact
     found = sites.look()
     for host, facts in found.items():
         _fit(host, facts, bundle, parts)
+    sites.check_fronts(parts)
     for host, site in sites.sites.items():
         sites.tell(f"{host} : envoi de {bundle.release}")
         with bundle.of(host) as folder:

@@ -26,6 +26,7 @@ def rollback(sites: Sites, parts: Sequence[Part] = PARTS, to: str | None = None)
     with ExitStack() as stack:
         there.alone(stack, "retour en arrière")
         found = there.look()
+        there.check_fronts(parts)
         targets = {part: _earlier(there, part, found, to) for part in parts if there.having(part)}
         for part, target in targets.items():
             _go_back(there, part, target, found)

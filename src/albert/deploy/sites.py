@@ -52,6 +52,15 @@ class Sites:
             _fit(host, facts, self.plan.environment)
         return found
 
+    def check_fronts(self, parts: Sequence[Part]) -> None:
+        """Refuse a machine whose front cannot be told which workers of the API to ask.
+
+        Raises:
+            DeploymentError, HostUnreachable
+        """
+        for host in self.having("api") if "api" in parts else ():
+            self.activate.check(self.sites[host])
+
     def serve(self, host: str, part: Part, release: str, *, anew: bool = True) -> None:
         """Switch a machine to a release that is there, and start it; ``anew``: even if it runs.
 
