@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
+from typing import Any
 
 from private_machine import PATIENCE, PrivateMachine
 
@@ -18,14 +19,15 @@ UPSTREAM = Path(__file__).with_name("proxy_upstream.py")
 
 GUIDE = """
 sudo cp ./contrib/nginx/albert-upstream.conf /etc/nginx/conf.d/
-sudo cp ./contrib/nginx/albert.conf /etc/nginx/sites-available/albert.conf
-sudo ln -s /etc/nginx/sites-available/albert.conf /etc/nginx/sites-enabled/
+cd contrib/nginx && sudo cp albert.conf albert-default.conf /etc/nginx/sites-available/
+cd /etc/nginx/sites-enabled && sudo rm -f default && sudo ln -s ../sites-available/albert*.conf .
 """
 
 
-def install_site(machine: PrivateMachine) -> None:
-    """Type the guide's commands, and start nginx."""
+def install_site(machine: PrivateMachine, edit: str = "") -> None:
+    """Type the guide's commands, edit the site as ``sed`` is told, and start nginx."""
     machine.shell(GUIDE)
+    machine.run("sed", "-i", "-E", edit, SITE)
     machine.run("nginx")
     machine.wait_for(80)
 
@@ -54,8 +56,8 @@ class Got:
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", {name.lower(): value for name, value in self.headers})
 
-    def json(self) -> dict[str, object]:
-        value: dict[str, object] = json.loads(self.body)
+    def json(self) -> dict[str, Any]:
+        value: dict[str, Any] = json.loads(self.body)
         return value
 
 

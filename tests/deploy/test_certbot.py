@@ -91,6 +91,15 @@ def test_the_certificate_is_the_authority_s_and_http2_is_spoken(site: Site) -> N
     )
 
 
+def test_a_browser_that_comes_back_takes_its_session_up_again(site: Site, tmp_path: Path) -> None:
+    """Sessions are the default server's: without them, each connection is made anew."""
+    where = ("-tls1_2", "-connect", f"{site.machine.address}:443", "-servername", DOMAIN)
+    session = str(tmp_path / "session")
+    for words, said in ((("-sess_out",), b"New, "), (("-sess_in",), b"Reused, ")):
+        asked = ["openssl", "s_client", *where, *words, session]
+        assert said in subprocess.run(asked, input=b"", capture_output=True, check=True).stdout
+
+
 def test_http_leads_to_https(site: Site) -> None:
     moved = call(site.machine, "GET", "/docs?a=1")
     assert (moved.status, moved.names["location"]) == (301, f"https://{DOMAIN}/docs?a=1")
@@ -105,6 +114,36 @@ def test_over_tls_the_browser_is_told_to_stay_there(site: Site) -> None:
 
 def test_the_api_is_told_that_it_is_https(site: Site) -> None:
     assert '"x-forwarded-proto": ["https"]' in site.curl(f"https://{DOMAIN}/api/v2/x")
+
+
+def test_nothing_of_what_is_asked_over_http_is_written_down(site: Site) -> None:
+    """certbot leaves port 80 to a server of its own, which does not name our log."""
+    asked = {"Referer": "http://x/?q=divorce1"}
+    call(site.machine, "GET", "/api/v2/search?q=divorce2", headers=asked)
+    call(site.machine, "DELETE", "/api/v2/user/token/albert-divorce3")
+    site.curl(f"https://{DOMAIN}/seen-in-the-log?q=divorce4")
+
+    end = time.monotonic() + PATIENCE
+    logged = ""
+    while "/seen-in-the-log" not in logged:
+        assert time.monotonic() < end
+        logged = site.machine.run("sh", "-c", "cat /var/log/nginx/*.log").stdout
+    assert "divorce" not in logged
+
+
+@pytest.mark.parametrize("name", [(), ("-servername", "evil.example")], ids=["no name", "another"])
+def test_tls_is_not_spoken_under_another_name(site: Site, name: tuple[str, ...]) -> None:
+    address = f"{site.machine.address}:443"
+    words = ["openssl", "s_client", "-connect", address, *(name or ("-noservername",))]
+    done = subprocess.run(words, input=b"", capture_output=True, check=False)
+    assert done.returncode == 1
+    assert b"no peer certificate available" in done.stdout
+
+
+def test_another_name_in_the_request_than_in_tls_has_no_answer(site: Site) -> None:
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        site.curl("--http1.1", "--header", "Host: evil.example", f"https://{DOMAIN}/x")
+    assert refused.value.returncode == 52  # an empty answer
 
 
 @pytest.mark.parametrize(("version", "spoken"), [("-tls1_1", False), ("-tls1_2", True)])

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
-from http.client import HTTPConnection, HTTPResponse
+from http.client import HTTPConnection, HTTPResponse, RemoteDisconnected
 
 import pytest
 from private_machine import PATIENCE, PrivateMachine
@@ -35,9 +35,7 @@ def open_stream(machine: PrivateMachine) -> tuple[HTTPConnection, HTTPResponse]:
     return connection, connection.getresponse()
 
 
-def test_the_site_is_valid_without_a_certificate_beside_the_default_one(
-    machine: PrivateMachine,
-) -> None:
+def test_the_site_is_valid_without_a_certificate(machine: PrivateMachine) -> None:
     tested = machine.run("nginx", "-t")
     assert "test is successful" in tested.stderr
     assert "[warn]" not in tested.stderr
@@ -106,6 +104,34 @@ def test_a_post_that_was_sent_is_never_sent_again(machine: PrivateMachine) -> No
     finally:
         second.kill()
         second.wait()
+
+
+def test_a_set_that_is_frozen_is_left_aside_once_its_health_is_asked(
+    machine: PrivateMachine,
+) -> None:
+    second = start_upstream(machine, "second", 8091, OTHER_CONTROL)
+    written(machine)  # what it knows of both sets is forgotten
+    start_again(machine)
+    machine.run("kill", "-STOP", str(second.pid))
+    try:
+        assert {call(machine, "GET", "/health/live").json()["by"] for _ in range(2)} == {"first"}
+        answered = [call(machine, "POST", "/api/v2/x", b"{}") for _ in range(8)]
+        assert {(got.status, got.json()["by"]) for got in answered} == {(200, "first")}
+    finally:
+        second.kill()
+        second.wait()
+
+
+def test_what_breaks_both_sets_off_closes_neither(machine: PrivateMachine) -> None:
+    for _ in range(3):
+        assert call(machine, "POST", "/api/v2/break_off", b"{}").status == 502
+    assert call(machine, "GET", "/api/v2/x").status == 200
+
+
+@pytest.mark.parametrize("host", ["evil.example", "10.0.0.1"])
+def test_who_asks_for_another_name_has_no_answer(machine: PrivateMachine, host: str) -> None:
+    with pytest.raises(RemoteDisconnected):
+        call(machine, "GET", "/health", headers={"Host": host})
 
 
 def counts(machine: PrivateMachine) -> tuple[int, int]:

@@ -11,6 +11,7 @@ from albert.deploy.variables import DEPLOYMENT
 CONTRIB = Path(__file__).parents[2] / "contrib"
 SITE = (CONTRIB / "nginx" / "albert.conf").read_text("utf-8")
 UPSTREAM = (CONTRIB / "nginx" / "albert-upstream.conf").read_text("utf-8")
+PROMETHEUS = (CONTRIB / "prometheus" / "albert.yml").read_text("utf-8")
 CADDY = (CONTRIB / "caddy" / "Caddyfile").read_text("utf-8")
 PORTS = next(one.default for one in DEPLOYMENT if one.name == "API_PORTS").split(",")
 
@@ -36,10 +37,13 @@ def test_the_proxies_take_the_bodies_that_the_api_reads_and_no_longer_ones() -> 
 
 
 def test_the_upstream_is_the_two_sets_of_workers_and_nothing_else() -> None:
-    inside = re.fullmatch(r"upstream albert_api \{\n(.*)\}\n", UPSTREAM, re.DOTALL)
-    assert inside is not None
-    assert re.findall(r"server 127\.0\.0\.1:(\d+)", inside[1]) == PORTS
+    said = re.findall(r"server 127\.0\.0\.1:(\d+)( backup)?", UPSTREAM)
+    assert said == [(port, "") for port in PORTS] + [(port, " backup") for port in PORTS]
     assert all(f"127.0.0.1:{port}" in CADDY for port in PORTS)
+
+
+def test_prometheus_asks_each_set_which_counts_what_it_did_alone() -> None:
+    assert re.findall(r'"127\.0\.0\.1:(\d+)"', PROMETHEUS) == PORTS
 
 
 def test_a_connection_is_kept_for_less_long_than_the_api_keeps_it() -> None:

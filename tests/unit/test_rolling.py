@@ -28,7 +28,8 @@ class Told:
         self.log.touch()
         program = "false" if refuses else f"cp {self.file} {folder}/reloaded"
         script = folder / "reload"
-        script.write_text(f"#!/bin/sh\ngrep -o 809. {self.file} | tr '\\n' ' ' >>{self.log}\n")
+        first = f"grep -v backup {self.file} | grep -o 809."
+        script.write_text(f"#!/bin/sh\n{first} | tr '\\n' ' ' >>{self.log}\n")
         script.write_text(script.read_text() + f"echo >>{self.log}\n{program}\n")
         script.chmod(0o755)
         self.front = Front(LocalHost(), str(self.file), str(script), settle=0)

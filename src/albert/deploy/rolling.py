@@ -57,11 +57,16 @@ class Front:
 def upstream(workers: Sequence[str]) -> str:
     """Return nginx's block of the workers, which ``contrib/nginx/albert.conf`` refers to.
 
-    nginx closes an idle connection before a worker does (five seconds), and takes no worker
-    for dead: which of them may be asked is said here.
+    nginx closes an idle connection before a worker does (five seconds). A worker that fails is left
+    aside for a while, which all processes of nginx know (``zone``); where all are, each is asked
+    all the same (``backup``), so that nobody is refused because of what one request met.
     """
-    servers = "".join(f"    server {worker} max_fails=0;\n" for worker in workers)
-    return f"upstream albert_api {{\n{servers}    keepalive 32;\n    keepalive_timeout 4s;\n}}\n"
+    first = "".join(f"    server {one} max_fails=1 fail_timeout=30s;\n" for one in workers)
+    else_ = "".join(f"    server {one} backup max_fails=0;\n" for one in workers)
+    return (
+        f"upstream albert_api {{\n    zone albert_api 64k;\n{first}{else_}"
+        "    keepalive 32;\n    keepalive_timeout 4s;\n}\n"
+    )
 
 
 def roll(
