@@ -58,6 +58,15 @@ class Upstream:
         }
         return web.json_response(said)
 
+    async def page(self, _request: web.Request) -> web.Response:
+        return web.Response(headers={"content-security-policy": "style-src 'self'"})
+
+    async def moved(self, request: web.Request) -> web.Response:
+        """Lead to another address of the same site, as it is known here."""
+        return web.Response(
+            status=307, headers={"location": f"http://{request.host}/api/v2/sign_in"}
+        )
+
     async def step(self, _request: web.Request) -> web.Response:
         self._steps.release()
         return web.Response()
@@ -83,6 +92,8 @@ async def main() -> None:
     served.router.add_get("/v1/models", one.models)
     served.router.add_post("/v1/chat/completions", one.stream)
     served.router.add_post("/api/v2/break_off", one.break_off)
+    served.router.add_get("/page", one.page)
+    served.router.add_get("/moved", one.moved)
     served.router.add_route("*", "/{path:.*}", one.mirror)
     orders = web.Application()
     orders.router.add_post("/step", one.step)

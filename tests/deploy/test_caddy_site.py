@@ -94,7 +94,21 @@ def test_the_answers_say_what_browsers_may_do(site: Site) -> None:
     said = site.curl("/x", "--head").stdout.lower()
     assert "strict-transport-security: max-age=31536000\n" in said
     assert "content-security-policy: default-src 'none';" in said
+    assert "content-security-policy: frame-ancestors 'none'\n" in said
     assert "x-content-type-options: nosniff\n" in said
+
+
+def test_a_page_keeps_its_own_policy_and_goes_in_no_frame(site: Site) -> None:
+    said = site.curl("/page", "--head").stdout.lower()
+    policies = [line for line in said.splitlines() if line.startswith("content-security-policy")]
+    assert sorted(policies) == [
+        "content-security-policy: frame-ancestors 'none'",
+        "content-security-policy: style-src 'self'",
+    ]
+
+
+def test_a_redirection_stays_in_https(site: Site) -> None:
+    assert "location: /api/v2/sign_in\n" in site.curl("/moved", "--head").stdout.lower()
 
 
 def test_a_body_that_is_too_long_is_refused_and_the_longest_is_not(
@@ -106,7 +120,9 @@ def test_a_body_that_is_too_long_is_refused_and_the_longest_is_not(
     assert site.curl("/v1/x", *told, "--data-binary", f"@{body}").stdout.endswith("\n200")
     body.write_bytes(b"x" * (LIMIT + 1))
     refused, status = site.curl("/v1/x", *told, "--data-binary", f"@{body}").stdout.split("\n")
-    assert (status, json.loads(refused)["code"]) == ("413", "request_too_large")
+    assert (status, json.loads(refused)["error"]["code"]) == ("413", "request_too_large")
+    refused = site.curl("/api/v2/x", "-H", "Expect:", "--data-binary", f"@{body}").stdout
+    assert json.loads(refused)["code"] == "request_too_large"
 
 
 @pytest.mark.parametrize("path", ["/metrics", "//metrics", "/%6Detrics", "/x/../metrics/"])
@@ -140,8 +156,20 @@ def test_where_the_api_is_down_its_words_are_kept(
         alone.start("caddy", "run", "--config", FILE, env={"HOME": "/run"})
         alone.wait_for(80)
         got = call(alone, "GET", "/api/v2/user/me?q=divorce")
+        openai = call(alone, "POST", "/v1/chat/completions", b"{}")
         said = (folder / "machine-caddy.log").read_text()
 
     assert (got.status, got.json()["code"]) == (503, "service_unreachable")
     assert got.names["retry-after"] == "5"
+    assert got.names["strict-transport-security"] == "max-age=31536000"
+    assert got.names["x-content-type-options"] == "nosniff"
+    assert got.names["x-frame-options"] == "DENY"
+    assert "content-security-policy" in got.names
+    assert "server" not in got.names
+    assert openai.json()["error"] | {"message": ""} == {
+        "message": "",
+        "type": "server_error",
+        "param": None,
+        "code": "service_unreachable",
+    }
     assert "divorce" not in said
