@@ -22,7 +22,11 @@ PROGRAMS = {
 case "$*" in
 "restart nginx") nginx </dev/null >/dev/null 2>&1 ;;
 "reload nginx") nginx -s reload ;;
-"enable --now fail2ban") fail2ban-client -x start </dev/null >/dev/null 2>&1 ;;
+"enable fail2ban") ;;
+"restart fail2ban")
+    exec </dev/null >/dev/null 2>&1
+    fail2ban-client stop
+    fail2ban-client -x start ;;
 *) echo "systemctl: $*" >&2; exit 1 ;;
 esac""",
 }

@@ -18,7 +18,9 @@ from new_machine import GIVEN, SCRIPT
 from private_machine import PrivateMachine
 from proxy_site import start_upstream
 
-TYPED = {"init", "clone", "doctor", "hub", "nginx", "certbot", "firewall", "docker", "verify"}
+TYPED = {"init", "clone", "doctor", "hub", "docker", "verify"} | {
+    *("nginx", "certbot", "firewall", "containers")
+}
 ELSEWHERE = {"systemd"}
 """``test_systemd.py`` types it, on a machine where systemd runs."""
 SITE = "/etc/nginx/sites-available/albert.conf"
@@ -184,14 +186,31 @@ def test_nginx_serves_the_domain_over_tls_and_http2(machine: PrivateMachine) -> 
     assert "managed by Certbot" in machine.read(SITE)
 
 
+AS_ITS_PACKAGE_DOES = "fail2ban-client -x start </dev/null >/dev/null 2>&1"
+
+
 def test_the_firewall_lets_albert_and_ssh_in_and_the_jails_are_set(
     machine: PrivateMachine, tmp_path: Path
 ) -> None:
     machine.run("mkdir", "-p", "/var/log/albert")
-    machine.run("touch", "/var/log/albert/auth.log")
+    machine.run("touch", "/var/log/albert/auth.log", "/var/log/auth.log")
+    machine.run("bash", "-c", AS_ITS_PACKAGE_DOES)
     typed(machine, put_programs(tmp_path / "bin"), "firewall")
     rules = machine.run("ufw", "status").stdout
     assert re.search(r"^Albert\s+ALLOW", rules, re.MULTILINE)
     assert re.search(r"^22/tcp\s+ALLOW", rules, re.MULTILINE)
     jails = machine.run("fail2ban-client", "status").stdout
-    assert "albert" in jails
+    assert "albert, albert-token" in jails
+
+
+def test_the_log_that_containers_write_is_rotated(machine: PrivateMachine, tmp_path: Path) -> None:
+    typed(machine, put_programs(tmp_path / "bin"), "containers")
+    machine.shell("sudo cp ./contrib/logrotate/albert /etc/logrotate.d/albert")
+    container = ("setpriv", "--reuid=10001", "--regid=10001", "--clear-groups")
+    machine.run("rm", "-f", "/var/log/albert/auth.log")
+    machine.run(*container, "sh", "-c", "umask 027; echo one >/var/log/albert/auth.log")
+    machine.run("logrotate", "--force", "/etc/logrotate.d/albert")
+    machine.run(*container, "sh", "-c", "echo two >>/var/log/albert/auth.log")
+
+    assert machine.read("/var/log/albert/auth.log.1") == "one\n"
+    assert machine.read("/var/log/albert/auth.log") == "two\n"
