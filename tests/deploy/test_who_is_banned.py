@@ -132,7 +132,8 @@ def test_an_address_of_its_own_for_each_guess_shuts_out_the_network(
     assert told[0].endswith(" sign_in_refused client=fd00:1::2 network=fd00:1::/64")
     wait_until(lambda: "fd00:1::/64" in machine.run("nft", "list", "ruleset").stdout)
     assert banned(machine) == "fd00:1::/64"
-    another = ("curl", "--silent", "--interface", "fd00:1::2", f"{HERE}/health")
+    said = ("--header", f"Host: {DOMAIN}", f"{HERE}/health")
+    another = ("curl", "--silent", "--interface", "fd00:1::2", *said)
     assert machine.run(*another, check=False).returncode == 7  # nobody lets it in
     machine.run("fail2ban-client", "set", "albert", "unbanip", "fd00:1::/64")
     assert machine.run(*another).returncode == 0
