@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from albert.deploy.compose.folder import put
+from albert.deploy.compose.render import Files
+from albert.domain.errors import EnvironmentInvalid
+
 pytestmark = pytest.mark.acceptance
 
 VARIABLES = {
@@ -107,6 +111,14 @@ def test_what_is_wrong_is_told_in_a_sentence_and_what_was_there_stays(
     assert content(rendered / "build") == before
 
 
+@pytest.mark.parametrize("host", ["../../ailleurs", "/ailleurs", ".."])
+def test_nothing_is_written_beside_the_folder(tmp_path: Path, host: str) -> None:
+    files: dict[str, Files] = {host: {"compose.yml": b"x"}}
+    with pytest.raises(EnvironmentInvalid, match="ne peut nommer une machine"):
+        put(files, tmp_path / "build" / "essai")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_folder_of_something_else_is_not_replaced(rendered: Path) -> None:
     (rendered / "mien").mkdir()
     (rendered / "mien" / "notes.txt").write_text("à garder")
@@ -127,6 +139,19 @@ def test_without_compose_up_names_the_program_that_is_missing(rendered: Path) ->
     done = deploy(rendered, "up", "essai", COMPOSE_PROGRAM="nulle-part compose")
     assert done.returncode == 1
     assert "Le programme « nulle-part » est introuvable" in done.stderr
+
+
+def test_without_compose_logs_is_one_sentence(rendered: Path, tmp_path: Path) -> None:
+    programs = tmp_path / "programmes"
+    programs.mkdir()
+    (programs / "docker").write_text(
+        "#!/bin/sh\necho \"unknown shorthand flag: 'p'\" >&2; exit 125\n"
+    )
+    (programs / "docker").chmod(0o755)
+    done = deploy(rendered, "logs", "essai", PATH=f"{programs}:{os.environ['PATH']}")
+    assert done.returncode == 1
+    assert "« docker compose » ne répond pas : installez docker-compose-plugin" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_an_engine_that_is_stopped_is_told_before_anything(rendered: Path, tmp_path: Path) -> None:

@@ -84,6 +84,7 @@ def logs(
         raise DeploymentError(
             f"« {service} » n'est pas un service d'ici : il y a {', '.join(project.lasting)}."
         )
+    project.check_program()
     words = ["--follow"] if follow else []
     project.compose("logs", "--tail", str(tail), *words, *([service] if service else []))
 

@@ -19,10 +19,15 @@ def put(files: Mapping[str, Files], output: Path) -> bool:
     """Put the files of each machine in ``output``; whether anything there has changed.
 
     Raises:
-        EnvironmentInvalid: ``output`` has other things, or a value has no form that all read.
+        EnvironmentInvalid: ``output`` has other things, a machine's name is a path, or a value
+            has no form that all read.
         HomeError, HomeBusy, DiskFull
     """
     check_ours(output)
+    if wrong := [host for host in files if host in ("", ".", "..") or "/" in host]:
+        raise EnvironmentInvalid(
+            f"« {wrong[0]} » ne peut nommer une machine : corrigez API_HOSTS, ou la table."
+        )
     output = output.absolute()
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
