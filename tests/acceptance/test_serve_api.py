@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
@@ -72,12 +73,27 @@ def env(tmp_path: Path, database_uri: str) -> dict[str, str]:
     return environment(tmp_path / "home") | {"POSTGRES_URI": database_uri}
 
 
-@pytest.fixture
-def pair(tmp_path: Path, env: dict[str, str]) -> Iterator[tuple[Worker, Worker]]:
-    """Two workers, started at once on a folder where nobody served before."""
-    learn(env, tmp_path, FIRST)
+@dataclass(frozen=True)
+class Place:
+    """A folder where one sheet is learnt, and the sheet's file beside it."""
+
+    folder: Path
+    env: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory, module_database_uri: str) -> Place:
+    folder = tmp_path_factory.mktemp("place")
+    env = environment(folder / "home") | {"POSTGRES_URI": module_database_uri}
+    learn(env, folder, FIRST)
+    return Place(folder, env)
+
+
+@pytest.fixture(scope="module")
+def pair(place: Place) -> Iterator[tuple[Worker, Worker]]:
+    """Two workers, started at once where nobody served before; the last that asks stops one."""
     with ExitStack() as stack:
-        two = Worker(env), Worker(env)
+        two = Worker(place.env), Worker(place.env)
         for worker in two:
             stack.callback(worker.interrupt)
         for worker in two:
@@ -100,17 +116,22 @@ def key_of(env: dict[str, str]) -> str:
     return (Path(env["ALBERT_HOME"]) / "secrets" / "api-key").read_text("ascii").strip()
 
 
-def test_running_workers_find_what_a_new_index_holds(
-    pair: tuple[Worker, Worker], env: dict[str, str], tmp_path: Path
-) -> None:
-    for worker in pair:
-        assert "GRPZ" not in asyncio.run(found(worker, key_of(env), QUESTION))
+def test_the_key_of_the_first_administrator_is_not_shown(pair: tuple[Worker, Worker]) -> None:
+    assert all("albert-" not in worker.said.replace("albert-extractif", "") for worker in pair)
 
-    learn(env, tmp_path, FIRST, SECOND)
+
+def test_running_workers_find_what_a_new_index_holds(
+    pair: tuple[Worker, Worker], place: Place
+) -> None:
+    key = key_of(place.env)
+    for worker in pair:
+        assert "GRPZ" not in asyncio.run(found(worker, key, QUESTION))
+
+    learn(place.env, place.folder, FIRST, SECOND)
 
     async def until_found(worker: Worker) -> None:
         async with asyncio.timeout(PATIENCE):
-            while "GRPZ" not in await found(worker, key_of(env), QUESTION):  # noqa: ASYNC110
+            while "GRPZ" not in await found(worker, key, QUESTION):  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
 
     for worker in pair:
@@ -118,29 +139,24 @@ def test_running_workers_find_what_a_new_index_holds(
 
 
 def test_a_worker_that_leaves_takes_nothing_from_the_other(
-    pair: tuple[Worker, Worker], env: dict[str, str]
+    pair: tuple[Worker, Worker], place: Place
 ) -> None:
     leaving, staying = pair
     assert leaving.interrupt() == 0
-    assert "F10027" in asyncio.run(found(staying, key_of(env), "Passeport abîmé"))
-
-
-def test_the_key_of_the_first_administrator_is_not_shown(pair: tuple[Worker, Worker]) -> None:
-    assert all("albert-" not in worker.said.replace("albert-extractif", "") for worker in pair)
+    assert "F10027" in asyncio.run(found(staying, key_of(place.env), "Passeport abîmé"))
 
 
 def test_a_model_without_a_host_is_asked_at_its_port_and_not_launched(
-    tmp_path: Path, env: dict[str, str], replicas: tuple[Process, Process]
+    place: Place, tmp_path: Path, replicas: tuple[Process, Process]
 ) -> None:
-    learn(env, tmp_path, FIRST)
     table = tmp_path / "table.json"
     entry = {"driver": "llama.cpp", "file": "m.gguf", "replicas": [{"port": replicas[0].port}]}
     table.write_text(json.dumps({"m": entry}))
-    worker = Worker(env | {"ALBERT_ROUTING_TABLE": str(table)})
+    worker = Worker(place.env | {"ALBERT_ROUTING_TABLE": str(table)})
     try:
         worker.wait_ready(PATIENCE)
         assert worker.children() == []
-        assert '"one!"' in asyncio.run(answered(worker, key_of(env)))
+        assert '"one!"' in asyncio.run(answered(worker, key_of(place.env)))
     finally:
         worker.interrupt()
 

@@ -1,10 +1,12 @@
 """What a model of the table makes of bad servers."""
 
 import asyncio
+import re
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+import orjson
 import pytest
 
 from albert.domain.conversation import Message, Sampling
@@ -123,6 +125,22 @@ def test_a_web_page_is_no_answer() -> None:
     page = answering("200 OK", b"<html>Bienvenue</html>", b"Content-Type: text/html")
     with pytest.raises(InferenceError, match="illisible"):
         heard_from(page)
+
+
+def test_a_model_is_given_words_and_neither_tool_nor_place_to_look() -> None:
+    heard: list[bytes] = []
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        [length] = re.findall(rb"(?i)content-length: (\d+)", head)
+        heard.append(await reader.readexactly(int(length)))
+        writer.write(STREAM + BON + STOP)
+        await writer.drain()
+
+    assert heard_from(behave) == ["Bon"]
+    body = orjson.loads(heard[0])
+    assert body["messages"] == [{"role": "user", "content": "Bonjour"}]
+    assert not {"tools", "tool_choice", "functions", "web_search_options"} & body.keys()
 
 
 def test_a_redirect_is_not_followed() -> None:
