@@ -98,7 +98,7 @@ async def warm(one: Albert, database: Database, watching: Watching, key: str) ->
 def policy(one: Albert) -> Policy:
     settings = one.settings
     return Policy(
-        contact_email=settings.contact_email or settings.first_admin_email,
+        contact_email=settings.contact,
         front_url=settings.front_url,
         resume_seconds=settings.resume_seconds,
         drain_seconds=settings.drain_seconds,
