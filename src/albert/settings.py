@@ -193,6 +193,11 @@ class Settings(BaseModel):
             {"host": self.postgres_host, "port": self.postgres_port}
         )
 
+    @property
+    def contact(self) -> str:
+        """Where people may write to; may be empty."""
+        return self.contact_email or self.first_admin_email
+
 
 def models_folder(settings: Settings, home: Home) -> Path:
     """Where the models lie: the folder of the settings, or one in the data folder."""

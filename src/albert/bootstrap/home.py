@@ -73,3 +73,21 @@ def postgres(settings: Settings, home: Home) -> Iterator[str]:
         return
     with EmbeddedPostgres(home.postgres) as server:
         yield server.uri
+
+
+class Place:
+    """The settings, and the data folder that they name."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.home = open_home(settings)
+
+    @contextmanager
+    def database(self) -> Iterator[str]:
+        """Give the address of PostgreSQL: the operator's, or one that runs for the block.
+
+        Raises:
+            DatabaseError, HomeError, DiskFull
+        """
+        with postgres(self.settings, self.home) as address:
+            yield address

@@ -14,13 +14,12 @@ from albert.api.features.tokens.gate import DatabaseGate
 from albert.api.keys import KEY_FILE, digest_of, ensure_key
 from albert.api.mail.drivers import mailer_of
 from albert.api.secrets import secret_key
-from albert.api.services import Services, SourceStatus, Status
+from albert.api.services import Policy, Services, SourceStatus, Status
 from albert.asgi.run import serve
 from albert.bootstrap.albert import Albert
 from albert.bootstrap.models import Models
 from albert.cli.console import say
 from albert.cli.observe import Watching
-from albert.cli.policy import policy
 from albert.cli.readiness import announced
 from albert.cli.worker import first_admin, reload_later
 from albert.domain.errors import SearchError
@@ -94,6 +93,17 @@ async def warm(one: Albert, database: Database, watching: Watching, key: str) ->
     await watching.open()
     await one.embedder.warm_up()
     one.engine.coverage()
+
+
+def policy(one: Albert) -> Policy:
+    settings = one.settings
+    return Policy(
+        contact_email=settings.contact,
+        front_url=settings.front_url,
+        resume_seconds=settings.resume_seconds,
+        drain_seconds=settings.drain_seconds,
+        retention_days=settings.retention_days,
+    )
 
 
 def status(one: Albert, models: Models) -> Status:

@@ -21,9 +21,9 @@ from albert.api.database.connecting import Address
 from albert.api.database.migrate import LATEST
 from albert.api.database.upgrade import upgrade
 from albert.api.migrations.schema import METADATA
-from albert.bootstrap.albert import Albert
+from albert.bootstrap.home import Place
 from albert.cli.console import bar, say, show, write
-from albert.cli.start import albert
+from albert.cli.start import place
 from albert.domain.errors import BackupInvalid, DatabaseError
 from albert.settings import backups_folder
 
@@ -53,7 +53,7 @@ def migrate(
     ] = False,
 ) -> None:
     """Amène le schéma à la version de ce code ; le service le fait aussi, à son démarrage."""
-    with albert().database() as uri:
+    with place().database() as uri:
         done = asyncio.run(upgrade(uri, to, dry_run=dry_run, tell=say))
     for step in done.steps:
         write(f"{step.version}\t{step.brings}\n")
@@ -81,7 +81,7 @@ def backup(
     ] = None,
 ) -> None:
     """Sauvegarde toute la base à un instant, sans arrêter le service."""
-    one = albert()
+    one = place()
     folder = backups_folder(one.settings, one.home)
     if output is None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -123,7 +123,7 @@ def restore(
     while_serving: WhileServing = False,
 ) -> None:
     """Restaure une sauvegarde dans une base vide, puis amène son schéma à la version de ce code."""
-    one = albert()
+    one = place()
     manifest = _examined(file)
     if replace:
         _refuse_other(manifest.environment, from_environment or one.settings.env)
@@ -157,7 +157,7 @@ def check(
     ] = None,
 ) -> None:
     """Examine la base et sa dernière sauvegarde ; statut 1 si quelque chose ne va pas."""
-    one = albert()
+    one = place()
     at_most = None if max_age is None else timedelta(hours=max_age)
     folder = backups_folder(one.settings, one.home)
     with one.database() as uri:
@@ -199,7 +199,7 @@ def _refuse_other(environment: str, expected: str) -> None:
         )
 
 
-def _database_of(one: Albert) -> str:
+def _database_of(one: Place) -> str:
     """Say which database the settings name, without what is secret in its address."""
     if not (address := one.settings.database_address):
         return f"la base embarquée de « {one.home.root} »"

@@ -14,12 +14,9 @@ from albert.api.features.limits.administration import said_limits, say_limits, u
 from albert.api.features.limits.ledger import KINDS, Kind
 from albert.api.features.limits.rules import UNLIMITED, Bound, read_rules
 from albert.api.features.limits.tables import Limit
-from albert.bootstrap.table import table_of
 from albert.cli.console import say, show, write
 from albert.cli.on_database import account_of, on_database
 from albert.domain.errors import RequestError
-from albert.inference.e5 import E5Embedder
-from albert.routing.rules import EXTRACTION
 from albert.settings import load
 
 app = typer.Typer(
@@ -145,11 +142,17 @@ def _resolved(model: str) -> str:
     Raises:
         TableInvalid, SettingInvalid, ModelFileInvalid: there is a table, and it is wrong.
     """
-    found = table_of(load()).find(model) if model else None
+    if not model:
+        return ""
+    from albert.bootstrap.table import table_of  # half a second, for who names a model
+    from albert.inference.e5 import E5Embedder
+    from albert.routing.rules import EXTRACTION
+
+    found = table_of(load()).find(model)
     if found is not None and found.name != model:
         say(f"« {model} » est un autre nom de « {found.name} » : c'est lui qui est compté.")
         return found.name
-    if model and found is None and model not in (EXTRACTION, E5Embedder.model):
+    if found is None and model not in (EXTRACTION, E5Embedder.model):
         say(f"« {model} » n'est pas dans la table de routage : vérifiez ce nom.")
     return model
 

@@ -10,14 +10,14 @@ from albert.api.database.engine import Database
 from albert.api.features.accounts import repository
 from albert.api.features.accounts.names import normal
 from albert.api.features.accounts.tables import User
-from albert.bootstrap.albert import Albert
-from albert.cli.start import albert
+from albert.bootstrap.home import Place
+from albert.cli.start import place
 from albert.domain.errors import AccountNotFound
 
 T = TypeVar("T")
 
 
-def on_database(work: Callable[[Database], Awaitable[T]], one: Albert | None = None) -> T:
+def on_database(work: Callable[[Database], Awaitable[T]], one: Place | None = None) -> T:
     """Do something with the database of the settings; ours is started for it if need be."""
 
     async def done(uri: str) -> T:
@@ -28,7 +28,7 @@ def on_database(work: Callable[[Database], Awaitable[T]], one: Albert | None = N
         finally:
             await database.close()
 
-    with (one or albert()).database() as uri:
+    with (one or place()).database() as uri:
         return asyncio.run(done(uri))
 
 

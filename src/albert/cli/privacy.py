@@ -13,7 +13,7 @@ from albert.api.database.engine import Database
 from albert.api.features.privacy.purging import Purged
 from albert.api.features.privacy.purging import purge as erase_old
 from albert.cli.console import show
-from albert.cli.start import albert
+from albert.cli.start import place
 
 app = typer.Typer(
     help="Les données personnelles : effacer ce qui est trop ancien.", no_args_is_help=True
@@ -39,7 +39,7 @@ def purge(
     """Efface les conversations restées sans activité, et ce qui a expiré ; le service le fait seul,
     chaque jour.
     """
-    one = albert()
+    one = place()
     kept = one.settings.retention_days if days is None else days
     with one.database() as address:
         purged = asyncio.run(_purge(address, kept, dry_run=dry_run))

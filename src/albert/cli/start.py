@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from albert.bootstrap.albert import Albert
+from albert.bootstrap.home import Place
 from albert.cli.logs import configure
-from albert.settings import load
+from albert.settings import Settings, load
+
+if TYPE_CHECKING:
+    from albert.bootstrap.albert import Albert
+
+
+def place() -> Place:
+    """Read the settings and open the data folder, for a verb that answers nothing.
+
+    Raises:
+        SettingInvalid, HomeError
+    """
+    return Place(_settings())
 
 
 def albert(
@@ -22,8 +35,8 @@ def albert(
     Raises:
         SettingInvalid, HomeError
     """
-    settings = load()
-    configure(settings.log_format, settings.log_level)
+    from albert.bootstrap.albert import Albert  # half a second, for who needs all of it
+
     given = {
         "home": home,
         "chunk_tokens": chunk_tokens,
@@ -32,4 +45,10 @@ def albert(
         "port": port,
     }
     update = {name: value for name, value in given.items() if value is not None}
-    return Albert(settings.model_copy(update=update))
+    return Albert(_settings().model_copy(update=update))
+
+
+def _settings() -> Settings:
+    settings = load()
+    configure(settings.log_format, settings.log_level)
+    return settings

@@ -23,8 +23,7 @@ from albert.api.mail.drivers import mailer_of
 from albert.cli.console import say, show, write
 from albert.cli.limits import user_limits
 from albert.cli.on_database import account_of, on_database
-from albert.cli.policy import policy
-from albert.cli.start import albert
+from albert.cli.start import place
 from albert.domain.errors import AccountError, MailNotSent
 
 app = typer.Typer(
@@ -172,12 +171,12 @@ def erase(
 
 
 def _decide(login: str, *, accepted: bool) -> None:
-    one = albert()
-    mailer, said = mailer_of(one.settings, one.home.mail), policy(one)
+    one = place()
+    mailer, said = mailer_of(one.settings, one.home.mail), one.settings
 
     async def act(database: Database) -> User:
         user = await service.decide(database, normal(login), accepted=accepted)
-        mail = service.decision_mail(user, front_url=said.front_url, contact=said.contact_email)
+        mail = service.decision_mail(user, front_url=said.front_url, contact=said.contact)
         try:
             await mailer.send(mail)
         except MailNotSent:
@@ -189,7 +188,7 @@ def _decide(login: str, *, accepted: bool) -> None:
 
 
 def _mail_link(login: str) -> None:
-    one = albert()
+    one = place()
     mailer = mailer_of(one.settings, one.home.mail)
 
     async def act(database: Database) -> str:

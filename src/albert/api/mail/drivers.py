@@ -6,7 +6,6 @@ from pathlib import Path
 
 from albert.api.mail.contract import Mailer
 from albert.api.mail.folder import FolderMailer
-from albert.api.mail.mailjet import MailjetAccount, MailjetMailer
 from albert.api.mail.smtp import SmtpMailer, SmtpServer
 from albert.domain.errors import SettingInvalid
 from albert.settings import Settings
@@ -23,6 +22,8 @@ def mailer_of(settings: Settings, folder: Path) -> Mailer:
     if bool(key) != bool(secret):
         raise SettingInvalid("MJ_API_KEY et MJ_API_SECRET vont ensemble : donnez les deux.")
     if key:
+        from albert.api.mail.mailjet import MailjetAccount, MailjetMailer  # and its HTTP client
+
         account = MailjetAccount(url=settings.mailjet_url, key=key, secret=secret)
         return MailjetMailer(account, settings.mail_from)
     if settings.smtp_host:
