@@ -169,6 +169,17 @@ def test_a_model_that_is_none_is_told_before_anything_is_learnt(
     assert not (tmp_path / "new" / "sources").exists()
 
 
+def test_a_database_that_is_not_there_is_told_before_anything_is_learnt(tmp_path: Path) -> None:
+    with socket.socket() as free, socket.socket() as silent:
+        for one in (free, silent):
+            one.bind(("127.0.0.1", 0))
+        port, closed = (str(one.getsockname()[1]) for one in (free, silent))
+        free.close()
+        more = {"POSTGRES_HOST": "127.0.0.1", "POSTGRES_PORT": closed, "ALBERT_PORT": port}
+        assert "rien n'y écoute" in refused(tmp_path / "new", "up", **more)
+    assert not (tmp_path / "new" / "sources").exists()
+
+
 def test_a_port_in_use_is_told(home: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
