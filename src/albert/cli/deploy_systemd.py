@@ -53,8 +53,8 @@ def systemd(
             f"« {env_file} » porte le nom d'un fichier à écrire : donnez-lui un autre nom."
         )
     todo = [
-        *changes(config, files, pattern="*.env", mode=0o600),
-        *changes(output, units, pattern="albert*.*", mode=0o644),
+        *changes(config, files, option="--config", pattern="*.env", mode=0o600),
+        *changes(output, units, option="--output", pattern="albert*.*", mode=0o644),
     ]
     if dry_run:
         _tell(todo, found, dry_run=True)
