@@ -292,10 +292,11 @@ def test_a_full_disk_is_told_and_holds_nothing_that_was_begun(home: Path, tmp_pa
 
 
 @pytest.mark.parametrize("verb", [("up",), ("serve", "api")], ids=" ".join)
-def test_an_authentication_log_or_a_proxy_that_cannot_be_is_told_before_anything(
+def test_a_log_a_proxy_or_a_list_that_cannot_be_is_told_before_anything(
     tmp_path: Path, verb: tuple[str, ...]
 ) -> None:
     nowhere = str(tmp_path / "nowhere" / "auth.log")
     assert "ALBERT_AUTH_LOG" in refused(tmp_path / "a", *verb, ALBERT_AUTH_LOG=nowhere)
     assert "« nginx »" in refused(tmp_path / "b", *verb, ALBERT_TRUSTED_PROXIES="nginx")
+    assert "liste blanche" in refused(tmp_path / "c", *verb, ALBERT_WHITELIST=nowhere)
     assert not (tmp_path / "a" / "corpus").exists()
