@@ -169,6 +169,17 @@ def test_a_model_that_is_none_is_told_before_anything_is_learnt(
     assert not (tmp_path / "new" / "sources").exists()
 
 
+def test_a_database_that_is_not_there_is_told_before_anything_is_learnt(tmp_path: Path) -> None:
+    with socket.socket() as free, socket.socket() as silent:
+        for one in (free, silent):
+            one.bind(("127.0.0.1", 0))
+        port, closed = (str(one.getsockname()[1]) for one in (free, silent))
+        free.close()
+        more = {"POSTGRES_HOST": "127.0.0.1", "POSTGRES_PORT": closed, "ALBERT_PORT": port}
+        assert "rien n'y écoute" in refused(tmp_path / "new", "up", **more)
+    assert not (tmp_path / "new" / "sources").exists()
+
+
 def test_a_port_in_use_is_told(home: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
@@ -281,10 +292,11 @@ def test_a_full_disk_is_told_and_holds_nothing_that_was_begun(home: Path, tmp_pa
 
 
 @pytest.mark.parametrize("verb", [("up",), ("serve", "api")], ids=" ".join)
-def test_an_authentication_log_or_a_proxy_that_cannot_be_is_told_before_anything(
+def test_a_log_a_proxy_or_a_list_that_cannot_be_is_told_before_anything(
     tmp_path: Path, verb: tuple[str, ...]
 ) -> None:
     nowhere = str(tmp_path / "nowhere" / "auth.log")
     assert "ALBERT_AUTH_LOG" in refused(tmp_path / "a", *verb, ALBERT_AUTH_LOG=nowhere)
     assert "« nginx »" in refused(tmp_path / "b", *verb, ALBERT_TRUSTED_PROXIES="nginx")
+    assert "liste blanche" in refused(tmp_path / "c", *verb, ALBERT_WHITELIST=nowhere)
     assert not (tmp_path / "a" / "corpus").exists()

@@ -122,12 +122,27 @@ def test_the_files_of_others_are_left_alone(machine: Machine) -> None:
 def test_a_dry_run_tells_and_writes_nothing(machine: Machine) -> None:
     done = machine.deploy(PROD, "--dry-run")
     assert f"créé : {machine.units / 'albert.target'}" in done.stdout
+    assert done.returncode == 0, done.stderr
     assert not machine.units.exists()
     assert not machine.config.exists()
 
 
+def test_a_dry_run_tells_what_would_keep_it_from_running(machine: Machine) -> None:
+    done = machine.deploy({**PROD, "ALBERT_BACKUPS": "/nowhere/b"}, "--dry-run")
+    assert f"créé : {machine.units / 'albert.target'}" in done.stdout
+    assert done.returncode == 1
+    assert "Erreur : ALBERT_BACKUPS" in done.stderr
+
+
+def test_folders_of_the_account_may_be_anywhere(machine: Machine) -> None:
+    places = {"ALBERT_BACKUPS": machine.folder / "b", "ALBERT_AUTH_LOG": machine.folder / "a.log"}
+    places["ALBERT_BACKUPS"].mkdir()
+    machine.written({**PROD, **{name: str(place) for name, place in places.items()}})
+
+
 WITHOUT = {name: {key: value for key, value in PROD.items() if key != name} for name in PROD}
 EXPOSED = {**SMALL, "replicas": [{"host": "0.0.0.0", "port": 8001}]}  # noqa: S104 — refused
+OF_THE_HUB = {"driver": "llama.cpp", "hf_repo_id": "a/m"}
 KEYED = {**SMALL, "replicas": [{"port": 8001, "key_variable": "CLE"}]}
 
 
@@ -148,6 +163,9 @@ KEYED = {**SMALL, "replicas": [{"port": 8001, "key_variable": "CLE"}]}
         ({**PROD, "LLM_API_KEY": "k" * 20}, {"petit": SMALL}, "key_variable"),
         (PROD, {"petit": KEYED}, "CLE manque"),
         ({**PROD, "ALBERT_HOME": "/nowhere/albert"}, None, "install -d -m 700"),
+        ({**PROD, "ALBERT_BACKUPS": "/nowhere/b"}, None, "ALBERT_BACKUPS : « /nowhere/b »"),
+        ({**PROD, "ALBERT_AUTH_LOG": "/nowhere/l/a.log"}, None, "ALBERT_AUTH_LOG : « /nowhere/l »"),
+        ({**PROD, "STORAGE_PATH": "/nowhere/m"}, {"m": OF_THE_HUB}, "STORAGE_PATH : « /nowhere/m"),
     ],
 )
 def test_what_could_not_run_is_refused_before_anything_is_written(

@@ -87,6 +87,27 @@ def test_a_password_that_is_not_encoded_is_refused_and_none_of_it_shown(password
     assert "12" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("uri", "said"),
+    [
+        ("mysql://a:secret@h/n", "n'est pas l'adresse d'une base PostgreSQL"),
+        ("h:5432/n", "n'est pas l'adresse d'une base PostgreSQL"),
+        ("postgresql://a:secret@h:abc/n", "son port n'est pas un nombre"),
+        ("postgresql://a:secret@h:5432,i:65536/n", "son port n'est pas un nombre"),
+        ("postgresql:///n?host=h&port=abc", "son port n'est pas un nombre"),
+    ],
+)
+def test_an_address_of_no_postgresql_is_refused_in_french(uri: str, said: str) -> None:
+    with pytest.raises(DatabaseError, match=f"^POSTGRES_URI.*{said}") as refused:
+        Address.of(uri)
+    assert "secret" not in str(refused.value)
+
+
+def test_ports_stand_behind_hosts_of_every_shape() -> None:
+    for uri in ("postgresql://[::1]:5432,h,i:5433/n", "postgresql:///n?host=a,b&port=1,2"):
+        assert Address.of(uri).name == "n"
+
+
 @given(st.text("ab1/#?@=&:%[", min_size=1))
 def test_no_part_of_a_password_is_in_what_is_shown(password: str) -> None:
     try:

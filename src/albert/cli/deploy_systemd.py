@@ -38,7 +38,8 @@ def systemd(
         str, typer.Option("--host", help="Nom de cette machine dans la table (sinon reconnue).")
     ] = "",
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Dit ce qui changerait, n'écrit rien.")
+        bool,
+        typer.Option("--dry-run", help="Dit ce qui changerait ou l'empêcherait, n'écrit rien."),
     ] = False,
 ) -> None:
     """Écrit les unités systemd de cette machine, et les variables que chaque service lit.
@@ -52,14 +53,16 @@ def systemd(
             f"« {env_file} » porte le nom d'un fichier à écrire : donnez-lui un autre nom."
         )
     todo = [
-        *changes(config, files, pattern="*.env", mode=0o600),
-        *changes(output, units, pattern="albert*.*", mode=0o644),
+        *changes(config, files, option="--config", pattern="*.env", mode=0o600),
+        *changes(output, units, option="--output", pattern="albert*.*", mode=0o644),
     ]
+    if dry_run:
+        _tell(todo, found, dry_run=True)
+    check_machine(installation, found, config, output, saving=saving)
     if not dry_run:
-        check_machine(installation, config, output)
         for change in todo:
             put(change)
-    _tell(todo, found, dry_run=dry_run)
+        _tell(todo, found, dry_run=False)
 
 
 def _planned(

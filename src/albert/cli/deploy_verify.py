@@ -143,5 +143,5 @@ def _write(path: Path, content: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     except OSError as error:
-        raise mishap(error) from error
+        raise mishap(error, "--junit") from error
     say(f"Rapport écrit dans {path}")

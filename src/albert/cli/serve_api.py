@@ -34,9 +34,9 @@ def api(
     refuse_weak_secrets(one.settings)
     auth_log(one.settings)
     check_standing_alone(one.settings)
+    one.whitelist.current()  # a mistake in the operator's list stops the start
     _check_learnt(one)
     one.check_model()
-    one.whitelist.current()  # a mistake in the operator's list stops the start
     check_port(one.settings.host, one.settings.port)
     with one.database() as postgres:
         uvloop.run(_serve(one, postgres))

@@ -13,6 +13,7 @@ import typer
 import uvloop
 
 from albert.api.auth_log import auth_log
+from albert.api.database.connecting import connected
 from albert.api.secrets import refuse_weak_secrets
 from albert.asgi.run import listen
 from albert.assistant.phrases import french_date
@@ -52,12 +53,21 @@ def start(one: Albert, *, model: str = "", whence: str | None = None) -> None:
         refuse_weak_secrets(settings)
         auth_log(settings)
         one.check_model(model)
+        one.whitelist.current()
+        if settings.database_address:
+            asyncio.run(_reach(settings.database_address))
         _learn(one, whence)
         with one.database() as postgres:
             uvloop.run(_serve(one, model, postgres))
 
 
 _RUNNING = "Albert tourne déjà sur ce dossier de données : arrêtez-le, ou changez ALBERT_HOME."
+
+
+async def _reach(address: str) -> None:
+    """Raises ``DatabaseError``, if the database does not let us in."""
+    async with connected(address):
+        pass
 
 
 def _learn(one: Albert, whence: str | None) -> None:

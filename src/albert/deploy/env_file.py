@@ -128,4 +128,4 @@ def write(path: Path, values: Mapping[str, str]) -> None:
     Raises:
         EnvironmentInvalid, HomeError, DiskFull
     """
-    put_whole(path, text(values))
+    put_whole(path, text(values), "--output")

@@ -9,8 +9,10 @@ from pathlib import Path
 from albert.domain.mishaps import mishap
 
 
-def put_whole(path: Path, text: str, *, mode: int = 0o600) -> None:
+def put_whole(path: Path, text: str, option: str, *, mode: int = 0o600) -> None:
     """Write a file in one step, after it reached the disk; its folder is made if it is not there.
+
+    ``option`` is the one that says the place: it is told where that cannot be written.
 
     Raises:
         HomeError, DiskFull
@@ -29,4 +31,4 @@ def put_whole(path: Path, text: str, *, mode: int = 0o600) -> None:
             Path(aside).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise mishap(error) from error
+        raise mishap(error, option) from error

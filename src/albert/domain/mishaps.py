@@ -24,12 +24,15 @@ def reason(error: OSError) -> str:
     return _REASONS.get(error.errno or 0, error.strerror or type(error).__name__)
 
 
-def mishap(error: OSError) -> HomeError:
-    """Return what to tell of a file that could not be read or written."""
+def mishap(error: OSError, instead: str = "ALBERT_HOME") -> HomeError:
+    """Return what to tell of a file that could not be read or written.
+
+    ``instead`` is the variable, or the option, by which another place would be said.
+    """
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DiskFull()
     what = f"« {error.filename} »" if error.filename else "Un fichier"
     return HomeError(
         f"{what} est inutilisable ({reason(error)}) : vérifiez ses droits et le disque, "
-        "ou changez ALBERT_HOME."
+        f"ou changez {instead}."
     )

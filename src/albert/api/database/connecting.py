@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -47,7 +48,16 @@ class Address:
                 "POSTGRES_URI ne se lit pas : encodez les / # ? @ de son mot de passe (%2F %23 "
                 "%3F %40)."
             )
+        if parts.scheme not in ("postgresql", "postgres"):
+            raise DatabaseError(
+                "POSTGRES_URI n'est pas l'adresse d'une base PostgreSQL : écrivez "
+                "« postgresql://compte:motdepasse@hote:5432/base »."
+            )
         who, _, hosts = parts.netloc.rpartition("@")
+        if not all(map(_is_port, (*_ports(hosts), *said.get("port", "").split(",")))):
+            raise DatabaseError(
+                "POSTGRES_URI : son port n'est pas un nombre de 1 à 65535, corrigez-le."
+            )
         user, _, password = who.partition(":")
         kept = {name: value for name, value in said.items() if name not in _SECRET}
         port = f":{said['port']}" if said.get("host", "/")[:1] != "/" and "port" in said else ""
@@ -61,6 +71,16 @@ class Address:
             user=unquote(user) or said.get("user", ""),
             name=unquote(parts.path.strip("/")),
         )
+
+
+def _ports(hosts: str) -> list[str]:
+    """Return the ports of hosts between commas, of which an IPv6 address is in brackets."""
+    return [re.sub(r"^\[.*\]", "", host).partition(":")[2] for host in hosts.split(",")]
+
+
+def _is_port(said: str) -> bool:
+    """Whether it is one, or nothing: PostgreSQL's own then."""
+    return not said or (said.isascii() and said.isdecimal() and 0 < int(said) < 65536)
 
 
 def _is_cut(parts: SplitResult) -> bool:

@@ -42,7 +42,7 @@ def put(files: Mapping[str, Files], output: Path) -> bool:
                 return False
             take_place(fresh, output, Path(made, "aside"))
     except OSError as error:
-        raise mishap(error) from error
+        raise mishap(error, "--output") from error
     return True
 
 

@@ -6,9 +6,11 @@ import os
 import pwd
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import albert
+from albert.deploy.plan import Service
 from albert.deploy.systemd.installation import HOME, Installation, state
 from albert.domain.errors import DeploymentError
 
@@ -35,8 +37,12 @@ def installed() -> tuple[str, ...]:
     return (sys.prefix, sys.base_prefix, str(Path(albert.__file__).parent))
 
 
-def check_machine(installation: Installation, *folders: Path) -> None:
-    """See that ``folders`` can be written, and that the user can run the program.
+def check_machine(
+    installation: Installation, found: Sequence[Service], *folders: Path, saving: bool
+) -> None:
+    """See that ``folders`` can be written, and that the user can run the program and keep its data.
+
+    Changes nothing. ``found`` are the services of this machine, ``saving`` as for ``rendered``.
 
     Raises:
         DeploymentError
@@ -44,7 +50,8 @@ def check_machine(installation: Installation, *folders: Path) -> None:
     for folder in folders:
         _check_writable(folder)
     user = _user(installation.user)
-    _check_home(installation, user)
+    for variable, written in _written(installation, found, saving=saving):
+        _check_owned(variable, written, user)
     _check_program(installation, user)
 
 
@@ -69,14 +76,37 @@ def _user(name: str) -> pwd.struct_passwd:
         ) from None
 
 
-def _check_home(installation: Installation, user: pwd.struct_passwd) -> None:
-    home = Path(installation.home)
-    if state(installation.home):  # systemd makes it
-        return
-    if not home.is_dir() or home.stat().st_uid != user.pw_uid:
+def _written(
+    installation: Installation, found: Sequence[Service], *, saving: bool
+) -> Iterator[tuple[str, str]]:
+    """Yield the folders that units write and systemd does not make, each with its variable.
+
+    In the data folder Albert makes its own, but not that of the authentication log.
+    """
+    values, home = installation.values, Path(installation.home)
+    api = any(one.kind == "api" for one in found)
+    log = values.get("ALBERT_AUTH_LOG", "").rpartition("/")[0]
+    beside = {"ALBERT_HOME": installation.home, "ALBERT_AUTH_LOG": log if api else ""}
+    apart = {
+        "ALBERT_BACKUPS": values.get("ALBERT_BACKUPS", "") if api and saving else "",
+        "STORAGE_PATH": installation.storage if _downloads(found) else "",
+    }
+    beside |= {name: one for name, one in apart.items() if not Path(one).is_relative_to(home)}
+    for variable, folder in beside.items():
+        if folder and not state(folder) and not state(folder, "/var/log/"):
+            yield variable, folder
+
+
+def _downloads(found: Sequence[Service]) -> bool:
+    return any(one.model is not None and one.model.hf_repo_id for one in found)
+
+
+def _check_owned(variable: str, written: str, user: pwd.struct_passwd) -> None:
+    folder = Path(written)
+    if not folder.is_dir() or folder.stat().st_uid != user.pw_uid:
         raise DeploymentError(
-            f"ALBERT_HOME : « {home} » n'est pas un dossier du compte {user.pw_name} : créez-le "
-            f"par « sudo install -d -m 700 -o {user.pw_name} {home} »."
+            f"{variable} : « {folder} » n'est pas un dossier du compte {user.pw_name} : créez-le "
+            f"par « sudo install -d -m 700 -o {user.pw_name} {folder} »."
         )
 
 

@@ -21,14 +21,18 @@ class Change:
 
     path: Path
     what: What
+    option: str
+    """The one that says its folder."""
     text: str = field(default="", repr=False)
     mode: int = 0o600
 
 
-def changes(folder: Path, wanted: Mapping[str, str], *, pattern: str, mode: int) -> list[Change]:
+def changes(
+    folder: Path, wanted: Mapping[str, str], *, option: str, pattern: str, mode: int
+) -> list[Change]:
     """Return what makes of ``folder`` what is wanted; of its other files, ours alone go.
 
-    ``pattern`` is that of the names that could be ours.
+    ``option`` is the one that says the folder, ``pattern`` that of the names that could be ours.
 
     Raises:
         DeploymentError: a file that is not ours has a name that is wanted.
@@ -37,7 +41,7 @@ def changes(folder: Path, wanted: Mapping[str, str], *, pattern: str, mode: int)
     found: list[Change] = []
     for name, text in wanted.items():
         path = folder / name
-        have = _read(path)
+        have = _read(path, option)
         if have is not None and not have.startswith(MARK):
             raise DeploymentError(
                 f"« {path} » existe et n'a pas été écrit par « albert deploy systemd » : "
@@ -45,10 +49,10 @@ def changes(folder: Path, wanted: Mapping[str, str], *, pattern: str, mode: int)
             )
         if have != text or _mode(path) != mode:
             what: What = "créé" if have is None else "modifié"
-            found.append(Change(path, what, text, mode))
+            found.append(Change(path, what, option, text, mode))
     left = (path for path in sorted(folder.glob(pattern)) if path.name not in wanted)
-    gone = [Change(path, "retiré") for path in left if (_read(path) or "").startswith(MARK)]
-    return found + gone
+    ours = (path for path in left if (_read(path, option) or "").startswith(MARK))
+    return found + [Change(path, "retiré", option) for path in ours]
 
 
 def put(change: Change) -> None:
@@ -61,18 +65,18 @@ def put(change: Change) -> None:
         try:
             change.path.unlink(missing_ok=True)
         except OSError as error:
-            raise mishap(error) from error
+            raise mishap(error, change.option) from error
     else:
-        put_whole(change.path, change.text, mode=change.mode)
+        put_whole(change.path, change.text, change.option, mode=change.mode)
 
 
-def _read(path: Path) -> str | None:
+def _read(path: Path, option: str) -> str | None:
     try:
         return path.read_text("utf-8", "replace")
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise mishap(error) from error
+        raise mishap(error, option) from error
 
 
 def _mode(path: Path) -> int:
