@@ -39,10 +39,11 @@ Relancé, il ne fait que ce qui manque.
   --with-npm           aussi nodejs et npm, pour les fiches qui viennent du registre npm
   --with-sudo          l'utilisateur gitlab peut employer sudo, avec son mot de passe
   --with-password-ssh  l'utilisateur gitlab peut ouvrir une session SSH par mot de passe
-  --gpu-driver PAQUET  sur Ubuntu, ce pilote-là (nvidia-driver-580-server-open, par exemple)
+  --gpu-driver PAQUET  sur Ubuntu, ce pilote-là (nvidia-driver-580-server, par exemple)
+  --env-file FICHIER   y lit les deux variables ci-dessous, une par ligne : NOM='valeur'
   -h, --help           cette aide
 
-Variables à exporter d'abord :
+Variables à exporter d'abord, ou à donner par --env-file (ce qui est exporté l'emporte) :
   GITLAB_PASSWORD        mot de passe de l'utilisateur gitlab, 12 caractères au moins
   GITLAB_SSH_PUBLIC_KEY  clef publique qui lui ouvre une session : « ssh-ed25519 AAAA… nom »
 FIN
@@ -55,7 +56,7 @@ fail() {
 
 # --- ce qui est demandé -----------------------------------------------------------------------
 
-dry=no gpu=yes docker=yes npm=no sudo=no passwords=no driver=''
+dry=no gpu=yes docker=yes npm=no sudo=no passwords=no driver='' variables=''
 password='' key_type='' key_body='' key_name=''
 
 read_options() {
@@ -71,6 +72,11 @@ read_options() {
                 [[ ${2:-} =~ ^nvidia-(driver|headless)-[0-9]+[a-z-]*$ ]] ||
                     fail '--gpu-driver veut un paquet d’Ubuntu, par exemple nvidia-driver-580-server.'
                 driver=$2
+                shift
+                ;;
+            --env-file)
+                variables=${2:-}
+                [[ -n $variables ]] || fail '--env-file veut un fichier de variables.'
                 shift
                 ;;
             -h | --help)
@@ -104,11 +110,35 @@ read_system() {
         fail "il faut être root : « sudo --preserve-env=GITLAB_PASSWORD,GITLAB_SSH_PUBLIC_KEY bash ./init_vm.sh »."
 }
 
+# Lu, jamais exécuté, comme le lisent Albert et Docker Compose ; ce qui est exporté l'emporte.
+read_variables() {
+    local line name value number=0 given=' ' space='[[:space:]]*' form
+    form="^$space(export[[:space:]]+)?(GITLAB_PASSWORD|GITLAB_SSH_PUBLIC_KEY)$space=$space(.*)$"
+    [[ -r $1 && ! -d $1 ]] ||
+        fail "le fichier de variables « $1 » ne peut pas être lu : vérifiez son chemin et ses droits."
+    while IFS= read -r line || [[ -n $line ]]; do
+        number=$((number + 1))
+        [[ ${line%$'\r'} =~ $form ]] || continue
+        name=${BASH_REMATCH[2]} value=${BASH_REMATCH[3]}
+        [[ $given != *" $name "* ]] || fail "$1, ligne $number : $name est déjà donnée plus haut."
+        given+="$name "
+        if [[ $value =~ ^\'([^\'\\]*)\'$space(#.*)?$ || $value =~ ^\"([^\"\\]*)\"$space(#.*)?$ ]]; then
+            value=${BASH_REMATCH[1]}
+        elif [[ $value == [\'\"]* ]]; then
+            fail "$1, ligne $number : mettez la valeur de $name entre deux apostrophes, sans apostrophe ni barre oblique inverse dedans."
+        else
+            value=${value%%[[:space:]]#*}
+            value=${value%"${value##*[![:space:]]}"}
+        fi
+        [[ -v $name ]] || printf -v "$name" %s "$value"
+    done <"$1"
+}
+
 # Le mot de passe quitte l'environnement : aucun des programmes lancés ensuite ne le reçoit.
 read_account() {
     local name
     for name in GITLAB_PASSWORD GITLAB_SSH_PUBLIC_KEY; do
-        [[ -n ${!name:-} ]] || fail "la variable $name manque : exportez-la, puis relancez."
+        [[ -n ${!name:-} ]] || fail "la variable $name manque : exportez-la, ou donnez-la par --env-file, puis relancez."
     done
     password=$GITLAB_PASSWORD
     unset GITLAB_PASSWORD
@@ -594,6 +624,7 @@ advice() {
 main() {
     read_options "$@"
     read_system
+    [[ -z $variables ]] || read_variables "$variables"
     read_account
     read_obstacles
     [[ $dry == yes ]] || {
