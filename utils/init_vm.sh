@@ -49,9 +49,26 @@ Variables à exporter d'abord, ou à donner par --env-file (ce qui est exporté 
 FIN
 }
 
+told=no
+doing='lire ce qui est demandé'
+readonly TOLD=97 # d'un sous-shell : sa phrase est dite
+
 fail() {
     printf 'Erreur : %s\n' "$1" >&2
+    told=yes
+    ((BASH_SUBSHELL == 0)) || exit "$TOLD"
     exit 1
+}
+
+unfinished() {
+    fail "« $doing » n’a pas abouti ; le détail est dans $LOG. Corrigez, puis relancez : ce qui est fait ne sera pas refait."
+}
+
+# Une commande qui échoue arrête tout (set -e) : jamais sans un mot.
+closing() {
+    local code=$?
+    [[ $code != "$TOLD" ]] || exit 1
+    [[ $code == 0 || $told == yes ]] || unfinished
 }
 
 # --- ce qui est demandé -----------------------------------------------------------------------
@@ -190,15 +207,15 @@ changed=0
 # step PHRASE CHECK APPLY : une étape que CHECK dit faite est passée ; sinon APPLY, puis CHECK encore.
 step() {
     ! "$2" || return 0
+    doing=$1
     changed=$((changed + 1))
     printf -- '- %s\n' "$1"
     [[ $dry == no ]] || return 0
     "$3"
-    "$2" || fail "cette étape n’a pas abouti ; le détail est dans $LOG. Corrigez, puis relancez : ce qui est fait ne sera pas refait."
+    "$2" || unfinished
 }
 
-# Le détail va au journal ; en cas d'échec, sa fin est montrée.
-quietly() {
+logged() {
     printf '\n## %s\n' "$*" >>"$LOG"
     "$@" >>"$LOG" 2>&1 </dev/null || {
         tail -n 15 "$LOG" >&2
@@ -622,6 +639,7 @@ advice() {
 }
 
 main() {
+    trap closing EXIT
     read_options "$@"
     read_system
     [[ -z $variables ]] || read_variables "$variables"
