@@ -13,11 +13,16 @@ PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 # Les clefs qui signent les dépôts de Docker et de NVIDIA : une autre est refusée.
 readonly DOCKER_FINGERPRINT=9DC858229FC7DD38854AE2D88D81803C0EBFCD88
 readonly NVIDIA_FINGERPRINT=C95B321B61E88C1809C4F759DDCAE044F796ECB0
+readonly CUDA_FINGERPRINT=EB693B3035CD5710E231E123A4B469963BF863CC
 readonly DOCKER_PACKAGES=(docker-ce docker-ce-cli containerd.io docker-buildx-plugin docker-compose-plugin)
 # libgomp1 : llama.cpp ne se charge pas sans elle, et une machine nue ne l’a pas
 readonly BASE_PACKAGES=(ca-certificates curl git gpg jq libgomp1 make openssh-server)
-readonly UBUNTU_DRIVERS=(nvidia-driver-580-server nvidia-driver-535-server)
-readonly OLDEST_DRIVER=535
+# vLLM est compilé pour CUDA 13 : il ne démarre pas sous un pilote plus ancien. Ses cartes (Turing et
+# plus récentes) vont toutes avec le module ouvert ; celles d’après Hopper n’ont que lui.
+readonly OLDEST_DRIVER=580
+readonly UBUNTU_DRIVERS=(nvidia-driver-580-server-open nvidia-driver-580-open)
+# de NVIDIA : le pilote de Debian 12 est le 535. nvidia-smi et libcuda viennent par nvidia-driver-cuda
+readonly DEBIAN_DRIVER=(nvidia-driver-cuda nvidia-kernel-open-dkms nvidia-persistenced)
 readonly ACCOUNT=gitlab
 readonly LOG=/var/log/albert-init-vm.log
 readonly SOURCES=/etc/apt/sources.list.d KEYRINGS=/etc/apt/keyrings
@@ -86,8 +91,8 @@ read_options() {
             --with-sudo) sudo=yes ;;
             --with-password-ssh) passwords=yes ;;
             --gpu-driver)
-                [[ ${2:-} =~ ^nvidia-(driver|headless)-[0-9]+[a-z-]*$ ]] ||
-                    fail '--gpu-driver veut un paquet d’Ubuntu, par exemple nvidia-driver-580-server.'
+                [[ ${2:-} =~ ^nvidia-driver-([0-9]{3})[a-z-]*$ ]] && ((BASH_REMATCH[1] >= OLDEST_DRIVER)) ||
+                    fail "--gpu-driver veut un paquet d’Ubuntu, $OLDEST_DRIVER ou plus récent : nvidia-driver-580-server, par exemple."
                 driver=$2
                 shift
                 ;;
@@ -122,7 +127,7 @@ read_system() {
     [[ $architecture == amd64 ]] ||
         fail "cette machine est de type $architecture : Albert demande un processeur x86-64 (amd64)."
     [[ -z $driver || $system == ubuntu ]] ||
-        fail '--gpu-driver n’a de sens que sur Ubuntu : Debian 12 n’a qu’un pilote, nvidia-driver.'
+        fail '--gpu-driver n’a de sens que sur Ubuntu : Debian 12 n’a qu’un pilote, nvidia-driver-cuda.'
     ((EUID == 0)) ||
         fail "il faut être root : « sudo --preserve-env=GITLAB_PASSWORD,GITLAB_SSH_PUBLIC_KEY bash ./init_vm.sh »."
 }
@@ -189,8 +194,13 @@ read_key() {
 
 # Ce qui ferait échouer à mi-chemin, ou toucher à ce que l'on n'a pas installé.
 read_obstacles() {
+    [[ $docker == no ]] || docker_obstacles
+    [[ $gpu == no ]] || driver_obstacles
+    account_obstacles
+}
+
+docker_obstacles() {
     local package found=()
-    [[ $docker == yes ]] || return 0
     for package in docker.io docker-compose containerd runc podman-docker; do
         ! installed "$package" || found+=("$package")
     done
@@ -198,6 +208,24 @@ read_obstacles() {
         fail "Docker est déjà là, d’un autre dépôt : retirez-le par « apt-get remove ${found[*]} » (images et volumes restent), puis relancez."
     [[ ! -s $DAEMON ]] || ! command -v jq >/dev/null || jq -e 'type == "object"' "$DAEMON" >/dev/null 2>&1 ||
         fail "$DAEMON n’est pas un objet JSON : corrigez-le, puis relancez."
+}
+
+driver_obstacles() {
+    local versions
+    versions=$(driver_versions)
+    [[ -z $versions ]] || recent <<<"$versions" ||
+        fail "le pilote NVIDIA de cette machine est le ${versions%%$'\n'*}, et vLLM demande le $OLDEST_DRIVER ou plus récent : retirez-le par « apt-get purge '*nvidia*' », redémarrez et relancez, ou choisissez --without-gpu."
+}
+
+account_obstacles() {
+    local home shell
+    IFS=: read -r _ _ _ _ _ home shell < <(getent passwd "$ACCOUNT") || return 0
+    [[ -d $home && $(stat -c %U "$home") == "$ACCOUNT" ]] ||
+        fail "le compte $ACCOUNT existe déjà, sans dossier à lui (« $home ») : donnez-lui-en un par « install -d -o $ACCOUNT -m 0750 /home/$ACCOUNT && usermod -d /home/$ACCOUNT $ACCOUNT », puis relancez."
+    [[ $shell != */nologin && $shell != */false ]] ||
+        fail "le compte $ACCOUNT existe déjà, et ne peut rien lancer ($shell) : donnez-lui un shell par « usermod --shell /bin/bash $ACCOUNT », puis relancez."
+    [[ ! -e $home/.ssh || -d $home/.ssh ]] ||
+        fail "$home/.ssh n’est pas un dossier : déplacez-le, puis relancez."
 }
 
 # --- les étapes -------------------------------------------------------------------------------
@@ -276,18 +304,41 @@ python_packages() {
     esac
 }
 
-python_check() {
+# Le premier qui convient : celui que « make install » prendra.
+python_used() {
     local python
     for python in python3 python3.13 python3.12 python3.11; do
-        ! "$python" -B -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
-            return 0
+        "$python" -B -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue
+        echo "$python"
+        return
     done
     return 1
 }
 
+python_check() { python_used >/dev/null; }
+
 python_apply() {
     local packages
     read -ra packages < <(python_packages)
+    install_packages "${packages[@]}"
+}
+
+# vLLM compile en démarrant, pour la carte qu'il trouve ; son image a déjà de quoi.
+compiler_packages() {
+    local python
+    python=$(python_used) || read -r python _ < <(python_packages)
+    echo "gcc libc6-dev $python-dev"
+}
+
+compiler_check() {
+    local packages
+    read -ra packages < <(compiler_packages)
+    installed "${packages[@]}"
+}
+
+compiler_apply() {
+    local packages
+    read -ra packages < <(compiler_packages)
     install_packages "${packages[@]}"
 }
 
@@ -359,6 +410,24 @@ toolkit_source_apply() {
     fresh=no
 }
 
+cuda_source() {
+    printf '%s\n' 'Types: deb' 'URIs: https://developer.download.nvidia.com/compute/cuda/repos/debian12/x86_64' \
+        'Suites: /' "Signed-By: $KEYRINGS/nvidia-cuda.asc"
+}
+
+cuda_source_check() {
+    declared 'developer\.download\.nvidia\.com/compute/cuda/repos/debian12' "$SOURCES/nvidia-cuda.sources" || {
+        holds "$SOURCES/nvidia-cuda.sources" "$(cuda_source)" &&
+            [[ $(only_key "$KEYRINGS/nvidia-cuda.asc") == "$CUDA_FINGERPRINT" ]]
+    }
+}
+
+cuda_source_apply() {
+    cuda_source | repository nvidia-cuda \
+        https://developer.download.nvidia.com/compute/cuda/repos/debian12/x86_64/3bf863cc.pub "$CUDA_FINGERPRINT"
+    fresh=no
+}
+
 # --- Docker -----------------------------------------------------------------------------------
 
 docker_check() { installed "${DOCKER_PACKAGES[@]}"; }
@@ -401,13 +470,14 @@ restart_apply() {
 
 # --- pilote NVIDIA ----------------------------------------------------------------------------
 
+# Ce qui sera installé, ou à défaut, sur Ubuntu, ce qui suit.
 driver_names() {
     if [[ $system == debian ]]; then
-        echo nvidia-driver
+        echo "${DEBIAN_DRIVER[*]}"
+    elif [[ -n $driver ]]; then
+        echo "$driver"
     else
-        local names=("${UBUNTU_DRIVERS[@]}")
-        [[ -z $driver ]] || names=("$driver")
-        echo "${names[@]}"
+        printf '%s\n' "${UBUNTU_DRIVERS[@]}"
     fi
 }
 
@@ -425,49 +495,60 @@ header_names() {
     fi
 }
 
-# Un pilote chargé, ou installé, assez récent : peu importe d'où il vient.
+# Celles du pilote chargé et des paquets installés : peu importe d'où ils viennent.
+driver_versions() {
+    cat /sys/module/nvidia/version 2>/dev/null || true
+    dpkg-query -W -f='${db:Status-Abbrev}${Package} ${Version}\n' \
+        'nvidia-driver*' 'nvidia-headless*' 'nvidia-open*' 'cuda-drivers*' 2>/dev/null |
+        sed -nE '/-(pinning|assistant)/d; s/^ii +[^ ]+ ([0-9]+:)?//p' || true
+}
+
+recent() { awk -F. -v oldest="$OLDEST_DRIVER" '$1 + 0 >= oldest { found = 1 } END { exit !found }'; }
+
+# Un module seul ne sert à rien : vLLM veut libcuda, albert doctor veut nvidia-smi, et un compte
+# qui n'est pas root veut nvidia-modprobe, qui fait /dev/nvidia-uvm.
 driver_check() {
-    local versions
-    versions=$(
-        cat /sys/module/nvidia/version 2>/dev/null || true
-        dpkg-query -W -f='${db:Status-Abbrev}${Version}\n' 'nvidia-driver*' 'nvidia-headless*' 'cuda-drivers*' 2>/dev/null |
-            sed -nE 's/^ii +([0-9]+:)?//p' || true
-    )
-    awk -F. -v oldest="$OLDEST_DRIVER" '$1 + 0 >= oldest { found = 1 } END { exit !found }' <<<"$versions"
+    recent < <(driver_versions) && command -v nvidia-smi >/dev/null && command -v nvidia-modprobe >/dev/null &&
+        grep -q 'libcuda\.so\.1 ' < <(ldconfig -p)
 }
 
 driver_apply() {
-    local headers names name
+    local headers names
     [[ $fresh == yes ]] || refresh
     read -ra headers < <(header_names)
-    read -ra names < <(driver_names)
-    for name in "${names[@]}"; do
-        [[ -z $(apt-cache madison "$name" 2>/dev/null) ]] || {
-            install_packages "${headers[@]}" "$name"
+    while read -ra names; do
+        ! known "${names[@]}" nvidia-modprobe || {
+            install_packages "${headers[@]}" "${names[@]}" nvidia-modprobe
             return
         }
+    done < <(driver_names)
+    if [[ $system == debian ]]; then
+        fail "apt ne trouve pas ${names[*]:-${DEBIAN_DRIVER[*]}} dans le dépôt de NVIDIA : voyez $LOG, ou choisissez --without-gpu."
+    fi
+    fail "apt ne connaît pas ${driver:-${UBUNTU_DRIVERS[0]}} ou nvidia-modprobe : activez les dépôts « restricted » et « multiverse » d’Ubuntu, puis relancez."
+}
+
+known() {
+    local package
+    for package in "$@"; do
+        [[ -n $(apt-cache madison "$package" 2>/dev/null) ]] || return 1
     done
-    fail "apt ne connaît pas ${names[*]} : activez le dépôt « restricted » d’Ubuntu, puis relancez."
 }
 
-non_free_components() {
-    apt-get indextargets --format '$(COMPONENT)' 'Created-By: Packages' 'Origin: Debian' 2>/dev/null | sort -u
+contrib_check() {
+    grep -qx contrib < <(apt-get indextargets --format '$(COMPONENT)' 'Created-By: Packages' 'Origin: Debian' 2>/dev/null)
 }
 
-non_free_check() { grep -qx non-free < <(non_free_components); }
-
-# Debian range le pilote hors de « main » : les miroirs sont ceux que la machine a déjà.
-non_free_apply() {
-    local wanted
+# Le pilote de NVIDIA s'appuie sur « contrib » : les miroirs sont ceux que la machine a déjà.
+contrib_apply() {
     refresh
-    ! non_free_check || return 0
-    wanted=$(printf '%s\n' contrib non-free non-free-firmware | grep -vxFf <(non_free_components) | xargs)
+    ! contrib_check || return 0
     apt-get indextargets --format '$(REPO_URI) $(RELEASE)' \
         'Created-By: Packages' 'Origin: Debian' 'Component: main' |
-        awk -v components="$wanted" '{
-            printf "Types: deb\nURIs: %s\nSuites: %s\nComponents: %s\n", $1, $2, components
+        awk '{
+            printf "Types: deb\nURIs: %s\nSuites: %s\nComponents: contrib\n", $1, $2
             printf "Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n\n" }' |
-        write "$SOURCES/albert-non-free.sources" 0644
+        write "$SOURCES/albert-contrib.sources" 0644
     refresh
 }
 
@@ -619,12 +700,18 @@ steps_docker() {
 
 steps_gpu() {
     local names
-    read -ra names < <(driver_names)
-    [[ $system == ubuntu ]] ||
-        step 'ajouter contrib, non-free et non-free-firmware aux dépôts de Debian' non_free_check non_free_apply
-    step "installer le pilote NVIDIA (${names[0]}${names[1]:+, à défaut ${names[1]}} ; $(header_names))" \
+    mapfile -t names < <(driver_names)
+    [[ $system == ubuntu ]] || {
+        step 'ajouter contrib aux dépôts de Debian' contrib_check contrib_apply
+        step "déclarer le dépôt CUDA de NVIDIA (clef $CUDA_FINGERPRINT)" cuda_source_check cuda_source_apply
+    }
+    step "installer le pilote NVIDIA (${names[0]}${names[1]:+, à défaut ${names[1]}} ; nvidia-modprobe $(header_names))" \
         driver_check driver_apply
-    [[ $docker == yes ]] || return 0
+    [[ $docker == yes ]] || {
+        step "installer de quoi compiler, ce que vLLM fait en démarrant ($(compiler_packages))" \
+            compiler_check compiler_apply
+        return 0
+    }
     step "déclarer le dépôt de nvidia-container-toolkit (clef $NVIDIA_FINGERPRINT)" \
         toolkit_source_check toolkit_source_apply
     step 'installer nvidia-container-toolkit' toolkit_check toolkit_apply
