@@ -245,10 +245,42 @@ step() {
 
 logged() {
     printf '\n## %s\n' "$*" >>"$LOG"
-    "$@" >>"$LOG" 2>&1 </dev/null || {
-        tail -n 15 "$LOG" >&2
-        fail "« $1 ${2:-} » a échoué : voyez ci-dessus et $LOG, puis relancez."
-    }
+    "$@" >>"$LOG" 2>&1 </dev/null
+}
+
+# Le détail va au journal ; en cas d'échec, sa fin est montrée.
+quietly() { logged "$@" || failed "$@"; }
+
+failed() {
+    tail -n 15 "$LOG" >&2
+    fail "« $1 ${2:-} » a échoué : voyez ci-dessus et $LOG, puis relancez."
+}
+
+lock_seconds=600
+
+# Au premier démarrage, cloud-init et apt-daily tiennent les verrous d'apt et de dpkg, tour à tour.
+patiently() {
+    local holder waiting=no end=$((SECONDS + lock_seconds))
+    until logged "$@"; do
+        holder=$(lock_holder) || failed "$@"
+        ((SECONDS < end)) ||
+            fail "apt est occupé par $holder depuis $((lock_seconds / 60)) minutes : attendez qu’il finisse, puis relancez."
+        [[ $waiting == yes ]] ||
+            printf '  apt est occupé par %s : attente, %d minutes au plus\n' "$holder" $((lock_seconds / 60))
+        waiting=yes
+        sleep 2
+    done
+}
+
+# Qui tient le verrou dont la dernière commande du journal se plaint, si c'est ce qu'elle dit.
+lock_holder() {
+    local said pid name
+    said=$(awk '/^## / { said = "" } { said = said $0 "\n" } END { printf "%s", said }' "$LOG")
+    [[ $said =~ (Could not get lock|locked by another process) ]] || return 1
+    [[ $said =~ (by process|with pid)\ ([0-9]+) ]] || { echo 'un autre programme' && return; }
+    pid=${BASH_REMATCH[2]}
+    name=$(cat "/proc/$pid/comm" 2>/dev/null) || name='un autre programme'
+    echo "$name (processus $pid)"
 }
 
 installed() {
@@ -262,15 +294,15 @@ fresh=no
 
 refresh() {
     # une installation interrompue se finit d'abord
-    quietly dpkg --configure -a
-    quietly apt-get -o DPkg::Lock::Timeout=600 -o Acquire::Retries=3 -q update
+    patiently dpkg --force-confold --configure -a
+    patiently apt-get -o Acquire::Retries=3 -q update
     fresh=yes
 }
 
 # --no-install-recommends : un serveur n'a pas besoin de ce qui va avec un bureau.
 install_packages() {
     [[ $fresh == yes ]] || refresh
-    quietly apt-get -o DPkg::Lock::Timeout=600 -o Acquire::Retries=3 -o Dpkg::Options::=--force-confold \
+    patiently apt-get -o Acquire::Retries=3 -o Dpkg::Options::=--force-confold \
         -q -y --no-install-recommends install "$@"
 }
 
