@@ -586,12 +586,16 @@ contrib_apply() {
 
 # --- mises à jour de sécurité -----------------------------------------------------------------
 
+# Docker vient d'un dépôt que la distribution ne suit pas : sans ces lignes, ses failles resteraient.
 # Un pilote mis à jour en marche ne répond plus jusqu'au redémarrage : il attend que l'on soit là.
 upgrades() {
     printf '%s\n' '// Écrit par init_vm.sh.' 'APT::Periodic::Update-Package-Lists "1";' \
         'APT::Periodic::Unattended-Upgrade "1";'
-    [[ $gpu == no ]] ||
-        echo 'Unattended-Upgrade::Package-Blacklist { "^nvidia-"; "^libnvidia-"; "^linux-modules-nvidia-"; };'
+    [[ $docker == no ]] || echo 'Unattended-Upgrade::Origins-Pattern { "site=download.docker.com"; };'
+    [[ $gpu == no ]] || {
+        [[ $docker == no ]] || echo 'Unattended-Upgrade::Origins-Pattern { "site=nvidia.github.io"; };'
+        echo 'Unattended-Upgrade::Package-Blacklist { "^(lib)?nvidia-(?!container)"; "^libcuda"; "^linux-modules-nvidia-"; };'
+    }
 }
 
 upgrades_check() { installed unattended-upgrades && holds "$UPGRADES" "$(upgrades)"; }

@@ -78,6 +78,38 @@ def test_a_driver_is_ready_when_vllm_can_run_on_it(
     assert (done.returncode == 0) is ready
 
 
+def test_docker_and_the_toolkit_are_upgraded_too_and_the_driver_is_not(spare: DebianRoot) -> None:
+    """Judged by the program itself, on the packages of both repositories."""
+    bash(spare, f"{SOURCED} upgrades_apply; upgrades_check")
+    judge = """
+import importlib.machinery, sys, types
+loader = importlib.machinery.SourceFileLoader("judge", "/usr/bin/unattended-upgrade")
+judge = types.ModuleType("judge"); loader.exec_module(judge)
+import apt_pkg; apt_pkg.init()
+patterns = judge.get_allowed_origins()
+for site in ("download.docker.com", "nvidia.github.io", "developer.download.nvidia.com"):
+    from_there = types.SimpleNamespace(
+        site=site, origin="x", label="x", archive="x", component="x", codename="x")
+    print(site, any(judge.match_whitelist_string(one, from_there) for one in patterns))
+held = apt_pkg.config.value_list("Unattended-Upgrade::Package-Blacklist")
+for name in ("nvidia-container-toolkit", "libnvidia-container1", "docker-ce", "nvidia-driver-cuda",
+             "libnvidia-compute-580", "libcuda1", "linux-modules-nvidia-580-server-generic"):
+    print(name, judge.is_pkgname_in_blacklist(name, held))
+"""
+    assert bash(spare, "python3 -", entry=judge).splitlines() == [
+        "download.docker.com True",
+        "nvidia.github.io True",
+        "developer.download.nvidia.com False",
+        "nvidia-container-toolkit False",
+        "libnvidia-container1 False",
+        "docker-ce False",
+        "nvidia-driver-cuda True",
+        "libnvidia-compute-580 True",
+        "libcuda1 True",
+        "linux-modules-nvidia-580-server-generic True",
+    ]
+
+
 @pytest.mark.parametrize(
     ("present", "expected"),
     [
