@@ -618,20 +618,44 @@ sshd_rules() {
     echo 'Match all'
 }
 
-sshd_check() { holds "$SSHD" "$(sshd_rules)"; }
+sshd_check() { holds "$SSHD" "$(sshd_rules)" && [[ -z $(sshd_refuses) ]] && sshd_read; }
 
-# sshd dit lui-même ce qu'il en fera : une règle qu'il ne lirait pas ne protège de rien.
+# La première règle que sshd n'appliquerait pas : pour lui, ce qui est lu d'abord l'emporte.
+sshd_refuses() {
+    local said rule
+    install -d -m 0755 /run/sshd # sans ce dossier, que fait son démarrage, il ne répond pas
+    said=$(sshd -T -C "user=$ACCOUNT,host=poste,addr=192.0.2.1" 2>/dev/null) || said=''
+    while read -r rule; do
+        grep -qxF -- "$rule" <<<"$said" || {
+            echo "$rule"
+            return
+        }
+    done < <(sshd_rules | sed -nE 's/^    (.*)/\L\1/p')
+}
+
+sshd_pid() {
+    local pid
+    pid=$(cat /run/sshd.pid 2>/dev/null) && [[ $(cat "/proc/$pid/comm" 2>/dev/null) == sshd ]] && echo "$pid"
+}
+
+# sshd ne relit ses fichiers qu'à son démarrage et quand on le lui dit : il écrit alors ce .pid.
+sshd_read() {
+    ! sshd_pid >/dev/null ||
+        [[ -z $(find /etc/ssh/sshd_config /etc/ssh/sshd_config.d -newer /run/sshd.pid -print -quit) ]]
+}
+
 sshd_apply() {
-    local expected=no said
-    [[ $passwords == no ]] || expected=yes
-    install -d -m 0755 /run/sshd
+    local rule pid try
     sshd_rules | write "$SSHD" 0644
-    said=$(sshd -T -C "user=$ACCOUNT,host=localhost,addr=127.0.0.1" 2>>"$LOG") || said=''
-    [[ $'\n'$said$'\n' == *$'\n'"passwordauthentication $expected"$'\n'* && $said == *'disableforwarding yes'* ]] || {
-        rm -f "$SSHD"
-        fail "sshd n’applique pas $SSHD : mettez « Include /etc/ssh/sshd_config.d/*.conf » en tête de /etc/ssh/sshd_config, puis relancez."
-    }
-    ! running || quietly systemctl try-reload-or-restart ssh
+    rule=$(sshd_refuses)
+    [[ -z $rule ]] ||
+        fail "sshd n’applique pas « $rule » à $ACCOUNT : mettez « Include /etc/ssh/sshd_config.d/*.conf » en tête de /etc/ssh/sshd_config, retirez ce qui dit autre chose avant $SSHD (« sshd -t » doit réussir), puis relancez."
+    pid=$(sshd_pid) || return 0
+    kill -HUP "$pid"
+    for ((try = 0; try < 100; try++)); do
+        ! sshd_read || return 0
+        sleep 0.1
+    done
 }
 
 account_check() { getent passwd "$ACCOUNT" >/dev/null; }

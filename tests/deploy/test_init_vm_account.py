@@ -72,6 +72,38 @@ def test_ssh_by_password_opens_when_asked_and_closes_again(spare: DebianRoot) ->
     assert "passwordauthentication no" in bash(spare, SAID_OF.format("gitlab"))
 
 
+def test_rules_that_sshd_does_not_read_are_an_error_each_time(spare: DebianRoot) -> None:
+    bash(spare, "sed -i /Include/d /etc/ssh/sshd_config")
+    for _ in range(2):
+        done = init_vm(spare, *LOCAL)
+        assert done.returncode == 1
+        assert "sshd n’applique pas « passwordauthentication no »" in done.stderr
+        assert "« Include /etc/ssh/sshd_config.d/*.conf »" in done.stderr
+
+
+def test_a_file_read_earlier_that_opens_ssh_again_is_an_error(spare: DebianRoot) -> None:
+    rules = "KbdInteractiveAuthentication yes\nAuthenticationMethods any"
+    earlier = f"Match User gitlab\n{rules}\nMatch all\n"
+    (spare.path / "etc/ssh/sshd_config.d/05-mine.conf").write_text(earlier)
+    done = init_vm(spare, *LOCAL)
+    assert done.returncode == 1
+    assert "sshd n’applique pas « kbdinteractiveauthentication no »" in done.stderr
+
+
+def test_a_server_that_runs_under_older_rules_is_told_to_read_them(spare: DebianRoot) -> None:
+    """A run cut between the file and the server's reload left just this."""
+    cut = (
+        "mkdir -p /run/sshd; /usr/sbin/sshd -p 2; until [ -s /run/sshd.pid ]; do :; done;"
+        "touch -d '1 minute' /etc/ssh/sshd_config.d/10-albert-gitlab.conf;"
+    )
+    again = f"bash ./init_vm.sh {' '.join(LOCAL)};"
+    done = spare.run(["bash", "-euc", cut + again + again], given=GIVEN)
+    assert done.returncode == 0, done.stderr
+    first, ready, *_, second = done.stdout.splitlines()
+    assert first.startswith("- limiter les sessions SSH de gitlab")
+    assert (ready, second) == ("La machine est prête.", "Rien à faire : cette machine est prête.")
+
+
 @pytest.mark.parametrize(
     ("made", "reason"),
     [
