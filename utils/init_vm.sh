@@ -13,11 +13,16 @@ PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 # Les clefs qui signent les dépôts de Docker et de NVIDIA : une autre est refusée.
 readonly DOCKER_FINGERPRINT=9DC858229FC7DD38854AE2D88D81803C0EBFCD88
 readonly NVIDIA_FINGERPRINT=C95B321B61E88C1809C4F759DDCAE044F796ECB0
+readonly CUDA_FINGERPRINT=EB693B3035CD5710E231E123A4B469963BF863CC
 readonly DOCKER_PACKAGES=(docker-ce docker-ce-cli containerd.io docker-buildx-plugin docker-compose-plugin)
 # libgomp1 : llama.cpp ne se charge pas sans elle, et une machine nue ne l’a pas
 readonly BASE_PACKAGES=(ca-certificates curl git gpg jq libgomp1 make openssh-server)
-readonly UBUNTU_DRIVERS=(nvidia-driver-580-server nvidia-driver-535-server)
-readonly OLDEST_DRIVER=535
+# vLLM est compilé pour CUDA 13 : il ne démarre pas sous un pilote plus ancien. Ses cartes (Turing et
+# plus récentes) vont toutes avec le module ouvert ; celles d’après Hopper n’ont que lui.
+readonly OLDEST_DRIVER=580
+readonly UBUNTU_DRIVERS=(nvidia-driver-580-server-open nvidia-driver-580-open)
+# de NVIDIA : le pilote de Debian 12 est le 535. nvidia-smi et libcuda viennent par nvidia-driver-cuda
+readonly DEBIAN_DRIVER=(nvidia-driver-cuda nvidia-kernel-open-dkms nvidia-persistenced)
 readonly ACCOUNT=gitlab
 readonly LOG=/var/log/albert-init-vm.log
 readonly SOURCES=/etc/apt/sources.list.d KEYRINGS=/etc/apt/keyrings
@@ -39,23 +44,41 @@ Relancé, il ne fait que ce qui manque.
   --with-npm           aussi nodejs et npm, pour les fiches qui viennent du registre npm
   --with-sudo          l'utilisateur gitlab peut employer sudo, avec son mot de passe
   --with-password-ssh  l'utilisateur gitlab peut ouvrir une session SSH par mot de passe
-  --gpu-driver PAQUET  sur Ubuntu, ce pilote-là (nvidia-driver-580-server-open, par exemple)
+  --gpu-driver PAQUET  sur Ubuntu, ce pilote-là (nvidia-driver-580-server, par exemple)
+  --env-file FICHIER   y lit les deux variables ci-dessous, une par ligne : NOM='valeur'
   -h, --help           cette aide
 
-Variables à exporter d'abord :
+Variables à exporter d'abord, ou à donner par --env-file (ce qui est exporté l'emporte) :
   GITLAB_PASSWORD        mot de passe de l'utilisateur gitlab, 12 caractères au moins
   GITLAB_SSH_PUBLIC_KEY  clef publique qui lui ouvre une session : « ssh-ed25519 AAAA… nom »
 FIN
 }
 
+told=no
+doing='lire ce qui est demandé'
+readonly TOLD=97 # d'un sous-shell : sa phrase est dite
+
 fail() {
     printf 'Erreur : %s\n' "$1" >&2
+    told=yes
+    ((BASH_SUBSHELL == 0)) || exit "$TOLD"
     exit 1
+}
+
+unfinished() {
+    fail "« $doing » n’a pas abouti ; le détail est dans $LOG. Corrigez, puis relancez : ce qui est fait ne sera pas refait."
+}
+
+# Une commande qui échoue arrête tout (set -e) : jamais sans un mot.
+closing() {
+    local code=$?
+    [[ $code != "$TOLD" ]] || exit 1
+    [[ $code == 0 || $told == yes ]] || unfinished
 }
 
 # --- ce qui est demandé -----------------------------------------------------------------------
 
-dry=no gpu=yes docker=yes npm=no sudo=no passwords=no driver=''
+dry=no gpu=yes docker=yes npm=no sudo=no passwords=no driver='' variables=''
 password='' key_type='' key_body='' key_name=''
 
 read_options() {
@@ -68,9 +91,14 @@ read_options() {
             --with-sudo) sudo=yes ;;
             --with-password-ssh) passwords=yes ;;
             --gpu-driver)
-                [[ ${2:-} =~ ^nvidia-(driver|headless)-[0-9]+[a-z-]*$ ]] ||
-                    fail '--gpu-driver veut un paquet d’Ubuntu, par exemple nvidia-driver-580-server.'
+                [[ ${2:-} =~ ^nvidia-driver-([0-9]{3})[a-z-]*$ ]] && ((BASH_REMATCH[1] >= OLDEST_DRIVER)) ||
+                    fail "--gpu-driver veut un paquet d’Ubuntu, $OLDEST_DRIVER ou plus récent : nvidia-driver-580-server, par exemple."
                 driver=$2
+                shift
+                ;;
+            --env-file)
+                variables=${2:-}
+                [[ -n $variables ]] || fail '--env-file veut un fichier de variables.'
                 shift
                 ;;
             -h | --help)
@@ -99,16 +127,40 @@ read_system() {
     [[ $architecture == amd64 ]] ||
         fail "cette machine est de type $architecture : Albert demande un processeur x86-64 (amd64)."
     [[ -z $driver || $system == ubuntu ]] ||
-        fail '--gpu-driver n’a de sens que sur Ubuntu : Debian 12 n’a qu’un pilote, nvidia-driver.'
+        fail '--gpu-driver n’a de sens que sur Ubuntu : Debian 12 n’a qu’un pilote, nvidia-driver-cuda.'
     ((EUID == 0)) ||
         fail "il faut être root : « sudo --preserve-env=GITLAB_PASSWORD,GITLAB_SSH_PUBLIC_KEY bash ./init_vm.sh »."
+}
+
+# Lu, jamais exécuté, comme le lisent Albert et Docker Compose ; ce qui est exporté l'emporte.
+read_variables() {
+    local line name value number=0 given=' ' space='[[:space:]]*' form
+    form="^$space(export[[:space:]]+)?(GITLAB_PASSWORD|GITLAB_SSH_PUBLIC_KEY)$space=$space(.*)$"
+    [[ -r $1 && ! -d $1 ]] ||
+        fail "le fichier de variables « $1 » ne peut pas être lu : vérifiez son chemin et ses droits."
+    while IFS= read -r line || [[ -n $line ]]; do
+        number=$((number + 1))
+        [[ ${line%$'\r'} =~ $form ]] || continue
+        name=${BASH_REMATCH[2]} value=${BASH_REMATCH[3]}
+        [[ $given != *" $name "* ]] || fail "$1, ligne $number : $name est déjà donnée plus haut."
+        given+="$name "
+        if [[ $value =~ ^\'([^\'\\]*)\'$space(#.*)?$ || $value =~ ^\"([^\"\\]*)\"$space(#.*)?$ ]]; then
+            value=${BASH_REMATCH[1]}
+        elif [[ $value == [\'\"]* ]]; then
+            fail "$1, ligne $number : mettez la valeur de $name entre deux apostrophes, sans apostrophe ni barre oblique inverse dedans."
+        else
+            value=${value%%[[:space:]]#*}
+            value=${value%"${value##*[![:space:]]}"}
+        fi
+        [[ -v $name ]] || printf -v "$name" %s "$value"
+    done <"$1"
 }
 
 # Le mot de passe quitte l'environnement : aucun des programmes lancés ensuite ne le reçoit.
 read_account() {
     local name
     for name in GITLAB_PASSWORD GITLAB_SSH_PUBLIC_KEY; do
-        [[ -n ${!name:-} ]] || fail "la variable $name manque : exportez-la, puis relancez."
+        [[ -n ${!name:-} ]] || fail "la variable $name manque : exportez-la, ou donnez-la par --env-file, puis relancez."
     done
     password=$GITLAB_PASSWORD
     unset GITLAB_PASSWORD
@@ -142,8 +194,13 @@ read_key() {
 
 # Ce qui ferait échouer à mi-chemin, ou toucher à ce que l'on n'a pas installé.
 read_obstacles() {
+    [[ $docker == no ]] || docker_obstacles
+    [[ $gpu == no ]] || driver_obstacles
+    account_obstacles
+}
+
+docker_obstacles() {
     local package found=()
-    [[ $docker == yes ]] || return 0
     for package in docker.io docker-compose containerd runc podman-docker; do
         ! installed "$package" || found+=("$package")
     done
@@ -153,6 +210,24 @@ read_obstacles() {
         fail "$DAEMON n’est pas un objet JSON : corrigez-le, puis relancez."
 }
 
+driver_obstacles() {
+    local versions
+    versions=$(driver_versions)
+    [[ -z $versions ]] || recent <<<"$versions" ||
+        fail "le pilote NVIDIA de cette machine est le ${versions%%$'\n'*}, et vLLM demande le $OLDEST_DRIVER ou plus récent : retirez-le par « apt-get purge '*nvidia*' », redémarrez et relancez, ou choisissez --without-gpu."
+}
+
+account_obstacles() {
+    local home shell
+    IFS=: read -r _ _ _ _ _ home shell < <(getent passwd "$ACCOUNT") || return 0
+    [[ -d $home && $(stat -c %U "$home") == "$ACCOUNT" ]] ||
+        fail "le compte $ACCOUNT existe déjà, sans dossier à lui (« $home ») : donnez-lui-en un par « install -d -o $ACCOUNT -m 0750 /home/$ACCOUNT && usermod -d /home/$ACCOUNT $ACCOUNT », puis relancez."
+    [[ $shell != */nologin && $shell != */false ]] ||
+        fail "le compte $ACCOUNT existe déjà, et ne peut rien lancer ($shell) : donnez-lui un shell par « usermod --shell /bin/bash $ACCOUNT », puis relancez."
+    [[ ! -e $home/.ssh || -d $home/.ssh ]] ||
+        fail "$home/.ssh n’est pas un dossier : déplacez-le, puis relancez."
+}
+
 # --- les étapes -------------------------------------------------------------------------------
 
 changed=0
@@ -160,20 +235,52 @@ changed=0
 # step PHRASE CHECK APPLY : une étape que CHECK dit faite est passée ; sinon APPLY, puis CHECK encore.
 step() {
     ! "$2" || return 0
+    doing=$1
     changed=$((changed + 1))
     printf -- '- %s\n' "$1"
     [[ $dry == no ]] || return 0
     "$3"
-    "$2" || fail "cette étape n’a pas abouti ; le détail est dans $LOG. Corrigez, puis relancez : ce qui est fait ne sera pas refait."
+    "$2" || unfinished
+}
+
+logged() {
+    printf '\n## %s\n' "$*" >>"$LOG"
+    "$@" >>"$LOG" 2>&1 </dev/null
 }
 
 # Le détail va au journal ; en cas d'échec, sa fin est montrée.
-quietly() {
-    printf '\n## %s\n' "$*" >>"$LOG"
-    "$@" >>"$LOG" 2>&1 </dev/null || {
-        tail -n 15 "$LOG" >&2
-        fail "« $1 ${2:-} » a échoué : voyez ci-dessus et $LOG, puis relancez."
-    }
+quietly() { logged "$@" || failed "$@"; }
+
+failed() {
+    tail -n 15 "$LOG" >&2
+    fail "« $1 ${2:-} » a échoué : voyez ci-dessus et $LOG, puis relancez."
+}
+
+lock_seconds=600
+
+# Au premier démarrage, cloud-init et apt-daily tiennent les verrous d'apt et de dpkg, tour à tour.
+patiently() {
+    local holder waiting=no end=$((SECONDS + lock_seconds))
+    until logged "$@"; do
+        holder=$(lock_holder) || failed "$@"
+        ((SECONDS < end)) ||
+            fail "apt est occupé par $holder depuis $((lock_seconds / 60)) minutes : attendez qu’il finisse, puis relancez."
+        [[ $waiting == yes ]] ||
+            printf '  apt est occupé par %s : attente, %d minutes au plus\n' "$holder" $((lock_seconds / 60))
+        waiting=yes
+        sleep 2
+    done
+}
+
+# Qui tient le verrou dont la dernière commande du journal se plaint, si c'est ce qu'elle dit.
+lock_holder() {
+    local said pid name
+    said=$(awk '/^## / { said = "" } { said = said $0 "\n" } END { printf "%s", said }' "$LOG")
+    [[ $said =~ (Could not get lock|locked by another process) ]] || return 1
+    [[ $said =~ (by process|with pid)\ ([0-9]+) ]] || { echo 'un autre programme' && return; }
+    pid=${BASH_REMATCH[2]}
+    name=$(cat "/proc/$pid/comm" 2>/dev/null) || name='un autre programme'
+    echo "$name (processus $pid)"
 }
 
 installed() {
@@ -187,15 +294,15 @@ fresh=no
 
 refresh() {
     # une installation interrompue se finit d'abord
-    quietly dpkg --configure -a
-    quietly apt-get -o DPkg::Lock::Timeout=600 -o Acquire::Retries=3 -q update
+    patiently dpkg --force-confold --configure -a
+    patiently apt-get -o Acquire::Retries=3 -q update
     fresh=yes
 }
 
 # --no-install-recommends : un serveur n'a pas besoin de ce qui va avec un bureau.
 install_packages() {
     [[ $fresh == yes ]] || refresh
-    quietly apt-get -o DPkg::Lock::Timeout=600 -o Acquire::Retries=3 -o Dpkg::Options::=--force-confold \
+    patiently apt-get -o Acquire::Retries=3 -o Dpkg::Options::=--force-confold \
         -q -y --no-install-recommends install "$@"
 }
 
@@ -229,18 +336,41 @@ python_packages() {
     esac
 }
 
-python_check() {
+# Le premier qui convient : celui que « make install » prendra.
+python_used() {
     local python
     for python in python3 python3.13 python3.12 python3.11; do
-        ! "$python" -B -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
-            return 0
+        "$python" -B -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue
+        echo "$python"
+        return
     done
     return 1
 }
 
+python_check() { python_used >/dev/null; }
+
 python_apply() {
     local packages
     read -ra packages < <(python_packages)
+    install_packages "${packages[@]}"
+}
+
+# vLLM compile en démarrant, pour la carte qu'il trouve ; son image a déjà de quoi.
+compiler_packages() {
+    local python
+    python=$(python_used) || read -r python _ < <(python_packages)
+    echo "gcc libc6-dev $python-dev"
+}
+
+compiler_check() {
+    local packages
+    read -ra packages < <(compiler_packages)
+    installed "${packages[@]}"
+}
+
+compiler_apply() {
+    local packages
+    read -ra packages < <(compiler_packages)
     install_packages "${packages[@]}"
 }
 
@@ -312,6 +442,24 @@ toolkit_source_apply() {
     fresh=no
 }
 
+cuda_source() {
+    printf '%s\n' 'Types: deb' 'URIs: https://developer.download.nvidia.com/compute/cuda/repos/debian12/x86_64' \
+        'Suites: /' "Signed-By: $KEYRINGS/nvidia-cuda.asc"
+}
+
+cuda_source_check() {
+    declared 'developer\.download\.nvidia\.com/compute/cuda/repos/debian12' "$SOURCES/nvidia-cuda.sources" || {
+        holds "$SOURCES/nvidia-cuda.sources" "$(cuda_source)" &&
+            [[ $(only_key "$KEYRINGS/nvidia-cuda.asc") == "$CUDA_FINGERPRINT" ]]
+    }
+}
+
+cuda_source_apply() {
+    cuda_source | repository nvidia-cuda \
+        https://developer.download.nvidia.com/compute/cuda/repos/debian12/x86_64/3bf863cc.pub "$CUDA_FINGERPRINT"
+    fresh=no
+}
+
 # --- Docker -----------------------------------------------------------------------------------
 
 docker_check() { installed "${DOCKER_PACKAGES[@]}"; }
@@ -354,13 +502,14 @@ restart_apply() {
 
 # --- pilote NVIDIA ----------------------------------------------------------------------------
 
+# Ce qui sera installé, ou à défaut, sur Ubuntu, ce qui suit.
 driver_names() {
     if [[ $system == debian ]]; then
-        echo nvidia-driver
+        echo "${DEBIAN_DRIVER[*]}"
+    elif [[ -n $driver ]]; then
+        echo "$driver"
     else
-        local names=("${UBUNTU_DRIVERS[@]}")
-        [[ -z $driver ]] || names=("$driver")
-        echo "${names[@]}"
+        printf '%s\n' "${UBUNTU_DRIVERS[@]}"
     fi
 }
 
@@ -378,60 +527,75 @@ header_names() {
     fi
 }
 
-# Un pilote chargé, ou installé, assez récent : peu importe d'où il vient.
+# Celles du pilote chargé et des paquets installés : peu importe d'où ils viennent.
+driver_versions() {
+    cat /sys/module/nvidia/version 2>/dev/null || true
+    dpkg-query -W -f='${db:Status-Abbrev}${Package} ${Version}\n' \
+        'nvidia-driver*' 'nvidia-headless*' 'nvidia-open*' 'cuda-drivers*' 2>/dev/null |
+        sed -nE '/-(pinning|assistant)/d; s/^ii +[^ ]+ ([0-9]+:)?//p' || true
+}
+
+recent() { awk -F. -v oldest="$OLDEST_DRIVER" '$1 + 0 >= oldest { found = 1 } END { exit !found }'; }
+
+# Un module seul ne sert à rien : vLLM veut libcuda, albert doctor veut nvidia-smi, et un compte
+# qui n'est pas root veut nvidia-modprobe, qui fait /dev/nvidia-uvm.
 driver_check() {
-    local versions
-    versions=$(
-        cat /sys/module/nvidia/version 2>/dev/null || true
-        dpkg-query -W -f='${db:Status-Abbrev}${Version}\n' 'nvidia-driver*' 'nvidia-headless*' 'cuda-drivers*' 2>/dev/null |
-            sed -nE 's/^ii +([0-9]+:)?//p' || true
-    )
-    awk -F. -v oldest="$OLDEST_DRIVER" '$1 + 0 >= oldest { found = 1 } END { exit !found }' <<<"$versions"
+    recent < <(driver_versions) && command -v nvidia-smi >/dev/null && command -v nvidia-modprobe >/dev/null &&
+        grep -q 'libcuda\.so\.1 ' < <(ldconfig -p)
 }
 
 driver_apply() {
-    local headers names name
+    local headers names
     [[ $fresh == yes ]] || refresh
     read -ra headers < <(header_names)
-    read -ra names < <(driver_names)
-    for name in "${names[@]}"; do
-        [[ -z $(apt-cache madison "$name" 2>/dev/null) ]] || {
-            install_packages "${headers[@]}" "$name"
+    while read -ra names; do
+        ! known "${names[@]}" nvidia-modprobe || {
+            install_packages "${headers[@]}" "${names[@]}" nvidia-modprobe
             return
         }
+    done < <(driver_names)
+    if [[ $system == debian ]]; then
+        fail "apt ne trouve pas ${names[*]:-${DEBIAN_DRIVER[*]}} dans le dépôt de NVIDIA : voyez $LOG, ou choisissez --without-gpu."
+    fi
+    fail "apt ne connaît pas ${driver:-${UBUNTU_DRIVERS[0]}} ou nvidia-modprobe : activez les dépôts « restricted » et « multiverse » d’Ubuntu, puis relancez."
+}
+
+known() {
+    local package
+    for package in "$@"; do
+        [[ -n $(apt-cache madison "$package" 2>/dev/null) ]] || return 1
     done
-    fail "apt ne connaît pas ${names[*]} : activez le dépôt « restricted » d’Ubuntu, puis relancez."
 }
 
-non_free_components() {
-    apt-get indextargets --format '$(COMPONENT)' 'Created-By: Packages' 'Origin: Debian' 2>/dev/null | sort -u
+contrib_check() {
+    grep -qx contrib < <(apt-get indextargets --format '$(COMPONENT)' 'Created-By: Packages' 'Origin: Debian' 2>/dev/null)
 }
 
-non_free_check() { grep -qx non-free < <(non_free_components); }
-
-# Debian range le pilote hors de « main » : les miroirs sont ceux que la machine a déjà.
-non_free_apply() {
-    local wanted
+# Le pilote de NVIDIA s'appuie sur « contrib » : les miroirs sont ceux que la machine a déjà.
+contrib_apply() {
     refresh
-    ! non_free_check || return 0
-    wanted=$(printf '%s\n' contrib non-free non-free-firmware | grep -vxFf <(non_free_components) | xargs)
+    ! contrib_check || return 0
     apt-get indextargets --format '$(REPO_URI) $(RELEASE)' \
         'Created-By: Packages' 'Origin: Debian' 'Component: main' |
-        awk -v components="$wanted" '{
-            printf "Types: deb\nURIs: %s\nSuites: %s\nComponents: %s\n", $1, $2, components
+        awk '{
+            printf "Types: deb\nURIs: %s\nSuites: %s\nComponents: contrib\n", $1, $2
             printf "Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n\n" }' |
-        write "$SOURCES/albert-non-free.sources" 0644
+        write "$SOURCES/albert-contrib.sources" 0644
     refresh
 }
 
 # --- mises à jour de sécurité -----------------------------------------------------------------
 
+# Docker vient d'un dépôt que la distribution ne suit pas : sans ces lignes, ses failles resteraient.
 # Un pilote mis à jour en marche ne répond plus jusqu'au redémarrage : il attend que l'on soit là.
 upgrades() {
     printf '%s\n' '// Écrit par init_vm.sh.' 'APT::Periodic::Update-Package-Lists "1";' \
         'APT::Periodic::Unattended-Upgrade "1";'
-    [[ $gpu == no ]] ||
-        echo 'Unattended-Upgrade::Package-Blacklist { "^nvidia-"; "^libnvidia-"; "^linux-modules-nvidia-"; };'
+    [[ $docker == no ]] || echo 'Unattended-Upgrade::Origins-Pattern { "site=download.docker.com"; };'
+    [[ $gpu == no ]] || {
+        [[ $docker == no ]] || echo 'Unattended-Upgrade::Origins-Pattern { "site=nvidia.github.io"; };'
+        echo 'Unattended-Upgrade::Package-Blacklist { "^(lib)?nvidia-(?!container)"; "^libcuda"; "^linux-modules-nvidia-"; };'
+    }
 }
 
 upgrades_check() { installed unattended-upgrades && holds "$UPGRADES" "$(upgrades)"; }
@@ -454,20 +618,44 @@ sshd_rules() {
     echo 'Match all'
 }
 
-sshd_check() { holds "$SSHD" "$(sshd_rules)"; }
+sshd_check() { holds "$SSHD" "$(sshd_rules)" && [[ -z $(sshd_refuses) ]] && sshd_read; }
 
-# sshd dit lui-même ce qu'il en fera : une règle qu'il ne lirait pas ne protège de rien.
+# La première règle que sshd n'appliquerait pas : pour lui, ce qui est lu d'abord l'emporte.
+sshd_refuses() {
+    local said rule
+    install -d -m 0755 /run/sshd # sans ce dossier, que fait son démarrage, il ne répond pas
+    said=$(sshd -T -C "user=$ACCOUNT,host=poste,addr=192.0.2.1" 2>/dev/null) || said=''
+    while read -r rule; do
+        grep -qxF -- "$rule" <<<"$said" || {
+            echo "$rule"
+            return
+        }
+    done < <(sshd_rules | sed -nE 's/^    (.*)/\L\1/p')
+}
+
+sshd_pid() {
+    local pid
+    pid=$(cat /run/sshd.pid 2>/dev/null) && [[ $(cat "/proc/$pid/comm" 2>/dev/null) == sshd ]] && echo "$pid"
+}
+
+# sshd ne relit ses fichiers qu'à son démarrage et quand on le lui dit : il écrit alors ce .pid.
+sshd_read() {
+    ! sshd_pid >/dev/null ||
+        [[ -z $(find /etc/ssh/sshd_config /etc/ssh/sshd_config.d -newer /run/sshd.pid -print -quit) ]]
+}
+
 sshd_apply() {
-    local expected=no said
-    [[ $passwords == no ]] || expected=yes
-    install -d -m 0755 /run/sshd
+    local rule pid try
     sshd_rules | write "$SSHD" 0644
-    said=$(sshd -T -C "user=$ACCOUNT,host=localhost,addr=127.0.0.1" 2>>"$LOG") || said=''
-    [[ $'\n'$said$'\n' == *$'\n'"passwordauthentication $expected"$'\n'* && $said == *'disableforwarding yes'* ]] || {
-        rm -f "$SSHD"
-        fail "sshd n’applique pas $SSHD : mettez « Include /etc/ssh/sshd_config.d/*.conf » en tête de /etc/ssh/sshd_config, puis relancez."
-    }
-    ! running || quietly systemctl try-reload-or-restart ssh
+    rule=$(sshd_refuses)
+    [[ -z $rule ]] ||
+        fail "sshd n’applique pas « $rule » à $ACCOUNT : mettez « Include /etc/ssh/sshd_config.d/*.conf » en tête de /etc/ssh/sshd_config, retirez ce qui dit autre chose avant $SSHD (« sshd -t » doit réussir), puis relancez."
+    pid=$(sshd_pid) || return 0
+    kill -HUP "$pid"
+    for ((try = 0; try < 100; try++)); do
+        ! sshd_read || return 0
+        sleep 0.1
+    done
 }
 
 account_check() { getent passwd "$ACCOUNT" >/dev/null; }
@@ -572,12 +760,18 @@ steps_docker() {
 
 steps_gpu() {
     local names
-    read -ra names < <(driver_names)
-    [[ $system == ubuntu ]] ||
-        step 'ajouter contrib, non-free et non-free-firmware aux dépôts de Debian' non_free_check non_free_apply
-    step "installer le pilote NVIDIA (${names[0]}${names[1]:+, à défaut ${names[1]}} ; $(header_names))" \
+    mapfile -t names < <(driver_names)
+    [[ $system == ubuntu ]] || {
+        step 'ajouter contrib aux dépôts de Debian' contrib_check contrib_apply
+        step "déclarer le dépôt CUDA de NVIDIA (clef $CUDA_FINGERPRINT)" cuda_source_check cuda_source_apply
+    }
+    step "installer le pilote NVIDIA (${names[0]}${names[1]:+, à défaut ${names[1]}} ; nvidia-modprobe $(header_names))" \
         driver_check driver_apply
-    [[ $docker == yes ]] || return 0
+    [[ $docker == yes ]] || {
+        step "installer de quoi compiler, ce que vLLM fait en démarrant ($(compiler_packages))" \
+            compiler_check compiler_apply
+        return 0
+    }
     step "déclarer le dépôt de nvidia-container-toolkit (clef $NVIDIA_FINGERPRINT)" \
         toolkit_source_check toolkit_source_apply
     step 'installer nvidia-container-toolkit' toolkit_check toolkit_apply
@@ -592,8 +786,10 @@ advice() {
 }
 
 main() {
+    trap closing EXIT
     read_options "$@"
     read_system
+    [[ -z $variables ]] || read_variables "$variables"
     read_account
     read_obstacles
     [[ $dry == yes ]] || {

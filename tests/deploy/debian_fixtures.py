@@ -44,7 +44,14 @@ def machine(prepared: tuple[DebianRoot, str, str]) -> DebianRoot:
 
 @pytest.fixture
 def spare(machine: DebianRoot, tmp_path: Path) -> Iterator[DebianRoot]:
-    """A copy of the prepared machine, for a test that changes it."""
-    subprocess.run(["cp", "-a", "--reflink=auto", machine.path, tmp_path / "root"], check=True)
-    yield DebianRoot(tmp_path / "root")
-    shutil.rmtree(tmp_path / "root")
+    """The prepared machine, for a test that changes it: what changes is beside, and goes."""
+    root, up, work = (tmp_path / name for name in ("root", "up", "work"))
+    for folder in (root, up, work):
+        folder.mkdir()
+    over = f"lowerdir={machine.path},upperdir={up},workdir={work}"
+    subprocess.run(["mount", "-t", "overlay", "overlay", "-o", over, root], check=True)
+    try:
+        yield DebianRoot(root)
+    finally:
+        subprocess.run(["umount", "--lazy", root], check=True)
+        shutil.rmtree(up)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from debian_roots import DebianRoot
@@ -40,6 +41,21 @@ def bash(root: DebianRoot, commands: str, entry: str = "") -> str:
     done = root.run(["bash", "-euo", "pipefail", "-c", commands], entry=entry)
     assert done.returncode == 0, f"{commands}: {done.stdout[-1500:]}{done.stderr[-1500:]}"
     return done.stdout
+
+
+@contextmanager
+def having(root: DebianRoot, package: str, version: str) -> Iterator[None]:
+    """The machine, as long as dpkg believes that it has a package."""
+    status = root.path / "var/lib/dpkg/status"
+    own = status.read_text()
+    status.write_text(
+        f"{own}\nPackage: {package}\nStatus: install ok installed\nVersion: {version}\n"
+        "Architecture: amd64\nMaintainer: x\nDescription: x\n"
+    )
+    try:
+        yield
+    finally:
+        status.write_text(own)
 
 
 def state(root: DebianRoot) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from debian_roots import DebianRoot
-from new_machine import GIVEN, KEY, SCRIPT, SYSTEMS, bash, init_vm, state
+from new_machine import GIVEN, KEY, SCRIPT, SYSTEMS, bash, having, init_vm, state
 
 pytest_plugins = ("debian_fixtures",)
 
@@ -80,12 +80,15 @@ def test_the_plan_of_each_system_is_the_expected_one(system: str, bare: DebianRo
 
 def test_without_gpu_nothing_of_nvidia_is_planned(system: str, bare: DebianRoot) -> None:
     plan = init_vm(bare, "--dry-run", "--without-gpu").stdout
-    assert plan.splitlines() == lines_without(system, "NVIDIA", "nvidia", "non-free")
+    assert plan.splitlines() == lines_without(system, "NVIDIA", "nvidia", "contrib")
 
 
 def test_without_docker_nothing_of_docker_is_planned(system: str, bare: DebianRoot) -> None:
-    plan = init_vm(bare, "--dry-run", "--without-docker").stdout
-    assert plan.splitlines() == lines_without(system, "ocker", "conteneurs", "container-toolkit")
+    plan = init_vm(bare, "--dry-run", "--without-docker").stdout.splitlines()
+    compiler = plan.pop(-2)
+    assert plan == lines_without(system, "ocker", "conteneurs", "container-toolkit")
+    python = "python3.11" if system == "ubuntu-22.04" else "python3"
+    assert compiler.endswith(f"vLLM fait en démarrant (gcc libc6-dev {python}-dev)")
 
 
 @pytest.mark.parametrize(
@@ -105,10 +108,10 @@ def test_an_option_is_in_the_plan(option: str, phrase: str, bare: DebianRoot) ->
 
 def test_another_driver_of_ubuntu_can_be_chosen(bare: DebianRoot) -> None:
     with as_system(bare, "ubuntu-24.04"):
-        plan = init_vm(bare, "--dry-run", "--gpu-driver", "nvidia-driver-580-server-open").stdout
+        plan = init_vm(bare, "--dry-run", "--gpu-driver", "nvidia-driver-590-server").stdout
     assert (
-        "- installer le pilote NVIDIA (nvidia-driver-580-server-open ; linux-headers-generic)"
-        in plan
+        "- installer le pilote NVIDIA (nvidia-driver-590-server ; nvidia-modprobe "
+        "linux-headers-generic)" in plan
     )
 
 
@@ -192,6 +195,9 @@ def test_each_kind_of_key_is_accepted(kind: str, bare: DebianRoot, tmp_path: Pat
         (["--sans-gpu"], "l’option « --sans-gpu » n’existe pas"),
         (["--gpu-driver"], "--gpu-driver veut un paquet"),
         (["--gpu-driver", "nvidia; reboot"], "--gpu-driver veut un paquet"),
+        (["--gpu-driver", "nvidia-driver-535-server"], "580 ou plus récent"),
+        (["--env-file"], "--env-file veut un fichier"),
+        (["--env-file", "absent.env"], "« absent.env » ne peut pas être lu"),
         (["--gpu-driver", "nvidia-driver-580-server", "--without-gpu"], "se contredisent"),
         (["--gpu-driver", "nvidia-driver-580-server"], "n’a de sens que sur Ubuntu"),
     ],
@@ -208,14 +214,14 @@ def test_help_names_each_option_and_variable(bare: DebianRoot) -> None:
 
 
 def test_docker_of_the_distribution_is_refused_by_its_package(bare: DebianRoot) -> None:
-    status = bare.path / "var/lib/dpkg/status"
-    own = status.read_text()
-    status.write_text(
-        own + "\nPackage: docker.io\nStatus: install ok installed\nVersion: 20.10\n"
-        "Architecture: amd64\nMaintainer: x\nDescription: x\n"
-    )
-    try:
+    with having(bare, "docker.io", "20.10"):
+        assert "apt-get remove docker.io" in refusal(bare)
+
+
+def test_a_driver_that_the_pinned_vllm_cannot_use_is_refused(bare: DebianRoot) -> None:
+    with having(bare, "nvidia-driver", "535.261.03-1~deb12u1"):
         said = refusal(bare)
-    finally:
-        status.write_text(own)
-    assert "apt-get remove docker.io" in said
+        local = init_vm(bare, "--dry-run", "--without-gpu")
+    assert "est le 535.261.03-1~deb12u1, et vLLM demande le 580 ou plus récent" in said
+    assert "--without-gpu" in said
+    assert local.returncode == 0

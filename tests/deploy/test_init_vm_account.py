@@ -6,8 +6,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
 from debian_roots import DebianRoot
-from new_machine import GIVEN, KEY, LOCAL, bash, init_vm
+from new_machine import GIVEN, KEY, LOCAL, bash, init_vm, state
 
 pytest_plugins = ("debian_fixtures",)
 
@@ -71,11 +72,65 @@ def test_ssh_by_password_opens_when_asked_and_closes_again(spare: DebianRoot) ->
     assert "passwordauthentication no" in bash(spare, SAID_OF.format("gitlab"))
 
 
-def test_rules_that_sshd_would_not_read_are_an_error(spare: DebianRoot) -> None:
-    bash(spare, "rm /etc/ssh/sshd_config.d/*; sed -i /Include/d /etc/ssh/sshd_config")
+def test_rules_that_sshd_does_not_read_are_an_error_each_time(spare: DebianRoot) -> None:
+    bash(spare, "sed -i /Include/d /etc/ssh/sshd_config")
+    for _ in range(2):
+        done = init_vm(spare, *LOCAL)
+        assert done.returncode == 1
+        assert "sshd n’applique pas « passwordauthentication no »" in done.stderr
+        assert "« Include /etc/ssh/sshd_config.d/*.conf »" in done.stderr
+
+
+def test_a_file_read_earlier_that_opens_ssh_again_is_an_error(spare: DebianRoot) -> None:
+    rules = "KbdInteractiveAuthentication yes\nAuthenticationMethods any"
+    earlier = f"Match User gitlab\n{rules}\nMatch all\n"
+    (spare.path / "etc/ssh/sshd_config.d/05-mine.conf").write_text(earlier)
     done = init_vm(spare, *LOCAL)
     assert done.returncode == 1
-    assert "« Include /etc/ssh/sshd_config.d/*.conf »" in done.stderr
+    assert "sshd n’applique pas « kbdinteractiveauthentication no »" in done.stderr
+
+
+def test_a_server_that_runs_under_older_rules_is_told_to_read_them(spare: DebianRoot) -> None:
+    """A run cut between the file and the server's reload left just this."""
+    cut = (
+        "mkdir -p /run/sshd; /usr/sbin/sshd -p 2; until [ -s /run/sshd.pid ]; do :; done;"
+        "touch -d '1 minute' /etc/ssh/sshd_config.d/10-albert-gitlab.conf;"
+    )
+    again = f"bash ./init_vm.sh {' '.join(LOCAL)};"
+    done = spare.run(["bash", "-euc", cut + again + again], given=GIVEN)
+    assert done.returncode == 0, done.stderr
+    first, ready, *_, second = done.stdout.splitlines()
+    assert first.startswith("- limiter les sessions SSH de gitlab")
+    assert (ready, second) == ("La machine est prête.", "Rien à faire : cette machine est prête.")
+
+
+@pytest.mark.parametrize(
+    ("made", "reason"),
+    [
+        ("usermod -d /nonexistent gitlab", "usermod -d /home/gitlab gitlab"),
+        ("usermod -d /root gitlab", "sans dossier à lui (« /root »)"),
+        ("usermod -s /usr/sbin/nologin gitlab", "usermod --shell /bin/bash gitlab"),
+        ("rm -r ~gitlab/.ssh; touch ~gitlab/.ssh", "/home/gitlab/.ssh n’est pas un dossier"),
+    ],
+)
+def test_an_account_that_could_not_deploy_is_refused_before_any_change(
+    made: str, reason: str, spare: DebianRoot
+) -> None:
+    bash(spare, f"{made}; rm /etc/apt/apt.conf.d/52albert-upgrades")
+    before = state(spare)
+    done = init_vm(spare, *LOCAL)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert len(done.stderr.splitlines()) == 1
+    assert reason in done.stderr
+    assert state(spare) == before
+
+
+def test_a_step_that_fails_is_named(spare: DebianRoot) -> None:
+    bash(spare, "rm -r ~gitlab/.ssh; chmod a-w ~gitlab")
+    done = init_vm(spare, *LOCAL)
+    assert done.returncode == 1
+    (said,) = done.stderr.splitlines()
+    assert "« autoriser la clef publique (ssh-ed25519) de gitlab » n’a pas abouti" in said
 
 
 def test_a_session_opens_by_the_key_and_not_by_the_password(

@@ -9,8 +9,9 @@ import time
 from pathlib import Path
 
 import debian_roots
+import pytest
 from debian_roots import DebianRoot
-from new_machine import GIVEN, LOCAL, bash, init_vm, state
+from new_machine import GIVEN, LOCAL, SCRIPT, bash, init_vm, state
 
 pytest_plugins = ("debian_fixtures",)
 
@@ -81,6 +82,57 @@ def test_a_run_killed_while_it_installs_is_finished_by_the_next(spare: DebianRoo
     assert done.returncode == 0, done.stderr
     assert bash(spare, "jq -n 1; command -v make; dpkg --audit") == "1\n/usr/bin/make\n"
     assert init_vm(spare, *LOCAL).stdout == "Rien à faire : cette machine est prête.\n"
+
+
+# A lock as apt and dpkg take theirs, told to be there, and kept until the entry ends.
+HOLDER = """
+import fcntl, struct, sys
+kept = open(sys.argv[1], "a")
+fcntl.fcntl(kept, fcntl.F_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 0, 0))
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("lock", ["apt/lists/lock", "dpkg/lock-frontend", "dpkg/lock"])
+def test_what_another_program_locks_is_waited_for(lock: str, spare: DebianRoot) -> None:
+    """As cloud-init and apt-daily do when a machine has just started."""
+    bash(spare, "apt-get -q -y purge jq")
+    with (
+        _at(spare, ["python3", "-c", HOLDER, f"{spare.path}/var/lib/{lock}"]) as holder,
+        _at(spare, spare.words(["bash", "./init_vm.sh", *LOCAL])) as running,
+    ):
+        assert holder.stdout is not None
+        assert running.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        said = [running.stdout.readline() for _ in range(2)]
+        assert said[1].startswith("  apt est occupé par "), said
+        holder.communicate()
+        told, _ = running.communicate()
+    assert running.returncode == 0, told
+    assert "La machine est prête.\n" in told
+
+
+def test_a_lock_that_stays_is_told_in_a_sentence(spare: DebianRoot) -> None:
+    with _at(spare, ["python3", "-c", HOLDER, f"{spare.path}/var/lib/apt/lists/lock"]) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        done = spare.run(["bash", "-c", ". /init_vm.sh; lock_seconds=0; refresh"])
+        holder.communicate()
+    (said,) = done.stderr.splitlines()
+    assert said.startswith("Erreur : apt est occupé par ")
+    assert said.endswith("attendez qu’il finisse, puis relancez.")
+
+
+def _at(root: DebianRoot, words: list[str]) -> subprocess.Popen[str]:
+    shutil.copy(SCRIPT, root.path / "init_vm.sh")
+    return subprocess.Popen(
+        words,
+        env={**debian_roots.environment(), **GIVEN},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
 
 
 def test_npm_is_a_package_of_the_distribution(machine: DebianRoot) -> None:

@@ -6,29 +6,108 @@ import json
 
 import pytest
 from debian_roots import DebianRoot
-from new_machine import bash, init_vm, state
+from new_machine import bash, having, init_vm, state
 
 pytest_plugins = ("debian_fixtures",)
 
 SOURCED = ". /init_vm.sh; system=debian release=12 codename=bookworm architecture=amd64;"
 
 
-def test_the_driver_of_debian_is_found_once_its_sections_are_added(
-    spare: DebianRoot,
+def test_the_sections_of_debian_that_the_driver_needs_are_added(spare: DebianRoot) -> None:
+    said = "apt-cache madison nvidia-modprobe nvidia-persistenced"
+    assert bash(spare, f"{SOURCED} contrib_apply; contrib_check; {said}").count("/contrib ") >= 2
+
+
+# Packages as NVIDIA's are named, all but empty; the driver's library is another one.
+REPOSITORY = """
+mkdir /repo; cd /repo
+for package in nvidia-driver-cuda nvidia-kernel-open-dkms nvidia-persistenced nvidia-modprobe \
+    linux-headers-amd64; do
+    mkdir -p $package/DEBIAN $package/usr/bin $package/usr/lib/x86_64-linux-gnu
+    printf '%s\n' "Package: $package" 'Version: 999:580.95.05-1' 'Architecture: amd64' \
+        'Maintainer: x' 'Description: x' > $package/DEBIAN/control
+    case $package in
+        *-modprobe) cp /bin/true $package/usr/bin/$package ;;
+        *-cuda)
+            cp /bin/true $package/usr/bin/nvidia-smi
+            cd $package/usr/lib/x86_64-linux-gnu
+            sed s/libgomp.so.1/libcuda.so.1/g /usr/lib/x86_64-linux-gnu/libgomp.so.1 > libcuda.so.1
+            cd /repo
+            printf '#!/bin/sh\nldconfig\n' > $package/DEBIAN/postinst
+            chmod 755 $package/DEBIAN/postinst
+            ;;
+    esac
+    dpkg-deb -b $package . > /dev/null
+    file=$(ls ${package}_*.deb)
+    cat $package/DEBIAN/control
+    printf '%s\n' "Filename: ./$file" "Size: $(stat -c %s $file)" \
+        "SHA256: $(sha256sum < $file | cut -d' ' -f1)" ''
+done > Packages
+echo 'deb [trusted=yes] file:/repo ./' > /etc/apt/sources.list.d/local.list
+"""
+
+
+def test_the_driver_is_installed_with_what_vllm_needs(spare: DebianRoot) -> None:
+    bash(spare, REPOSITORY)
+    assert spare.run(["bash", "-c", f"{SOURCED} driver_check"]).returncode == 1
+    bash(spare, f"{SOURCED} driver_apply; driver_check")
+
+
+@pytest.mark.parametrize(
+    ("version", "tools", "ready"),
+    [
+        ("580.95.05-1", "nvidia-smi nvidia-modprobe libcuda", True),
+        ("610.57.04-1", "nvidia-smi nvidia-modprobe libcuda", True),
+        ("575.57.08-1", "nvidia-smi nvidia-modprobe libcuda", False),
+        ("580.95.05-1", "nvidia-modprobe libcuda", False),
+        ("580.95.05-1", "nvidia-smi libcuda", False),
+        ("580.95.05-1", "nvidia-smi nvidia-modprobe", False),
+    ],
+)
+def test_a_driver_is_ready_when_vllm_can_run_on_it(
+    version: str, tools: str, ready: bool, spare: DebianRoot
 ) -> None:
-    bash(spare, f"{SOURCED} non_free_apply; non_free_check")
-    once = (spare.path / "etc/apt/sources.list.d/albert-non-free.sources").read_text()
-    assert "Components: contrib non-free non-free-firmware\n" in once
-    planned = bash(
-        spare,
-        f"{SOURCED} apt-get -s -q --no-install-recommends install $(driver_names) $(header_names)",
-    )
-    (version,) = {
-        line.split("(")[1].split(".")[0]
-        for line in planned.splitlines()
-        if line.startswith("Inst nvidia-driver ")
-    }
-    assert int(version) >= 535
+    """A library that says that it is libcuda is made of another one, whose name is as long."""
+    libraries = "/usr/lib/x86_64-linux-gnu"
+    make = f"sed s/libgomp.so.1/libcuda.so.1/g {libraries}/libgomp.so.1 > {libraries}/libcuda.so.1"
+    for tool in tools.split():
+        command = f"{make}; ldconfig" if tool == "libcuda" else f"cp /bin/true /usr/bin/{tool}"
+        bash(spare, command)
+    with having(spare, "nvidia-driver-cuda", version):
+        done = spare.run(["bash", "-c", f"{SOURCED} driver_check"])
+    assert (done.returncode == 0) is ready
+
+
+def test_docker_and_the_toolkit_are_upgraded_too_and_the_driver_is_not(spare: DebianRoot) -> None:
+    """Judged by the program itself, on the packages of both repositories."""
+    bash(spare, f"{SOURCED} upgrades_apply; upgrades_check")
+    judge = """
+import importlib.machinery, sys, types
+loader = importlib.machinery.SourceFileLoader("judge", "/usr/bin/unattended-upgrade")
+judge = types.ModuleType("judge"); loader.exec_module(judge)
+import apt_pkg; apt_pkg.init()
+patterns = judge.get_allowed_origins()
+for site in ("download.docker.com", "nvidia.github.io", "developer.download.nvidia.com"):
+    from_there = types.SimpleNamespace(
+        site=site, origin="x", label="x", archive="x", component="x", codename="x")
+    print(site, any(judge.match_whitelist_string(one, from_there) for one in patterns))
+held = apt_pkg.config.value_list("Unattended-Upgrade::Package-Blacklist")
+for name in ("nvidia-container-toolkit", "libnvidia-container1", "docker-ce", "nvidia-driver-cuda",
+             "libnvidia-compute-580", "libcuda1", "linux-modules-nvidia-580-server-generic"):
+    print(name, judge.is_pkgname_in_blacklist(name, held))
+"""
+    assert bash(spare, "python3 -", entry=judge).splitlines() == [
+        "download.docker.com True",
+        "nvidia.github.io True",
+        "developer.download.nvidia.com False",
+        "nvidia-container-toolkit False",
+        "libnvidia-container1 False",
+        "docker-ce False",
+        "nvidia-driver-cuda True",
+        "libnvidia-compute-580 True",
+        "libcuda1 True",
+        "linux-modules-nvidia-580-server-generic True",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -104,7 +183,7 @@ def test_the_expected_key_is_kept_when_it_is_alone(hidden: list[str], spare: Deb
     wanted = bash(spare, f"gpg --show-keys --with-colons {SIGNER} | grep -m1 ^fpr").split(":")[9]
     declare = f"docker_source | repository docker https://example.org/gpg {wanted}"
     done = handing(spare, SIGNER, *hidden).run(["bash", "-c", f"{SOURCED} {declare}"])
-    assert done.returncode == len(hidden), done.stderr
+    assert (done.returncode != 0) is bool(hidden), done.stderr
     assert declared(spare) == ([] if hidden else ["docker.asc", "docker.sources"])
 
 
