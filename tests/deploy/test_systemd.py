@@ -261,6 +261,27 @@ def test_a_restarted_worker_accepts_connections_when_systemctl_returns(albert: I
     assert "F10027" in albert.asked(port, "/api/v2/indexes", FOUND)
 
 
+def test_a_worker_that_is_frozen_is_started_anew(albert: Installed) -> None:
+    port = albert.apis[0]
+    unit = f"albert-api@{port}.service"
+    place = f"/run/systemd/system/{unit}.d"
+    albert.machine.said("mkdir", "-p", place)
+    albert.machine.write(f"{place}/soon.conf", "[Service]\nWatchdogSec=3\nRestartSec=0\n")
+    try:
+        albert.machine.said("systemctl", "daemon-reload")
+        albert.machine.said("systemctl", "restart", unit)
+        [pid] = albert.machine.shows(unit, "MainPID")
+        albert.machine.said("kill", "-STOP", pid)
+        end = time.monotonic() + PATIENCE
+        while {*albert.machine.shows(unit, "ActiveState", "MainPID")} & {pid, "0", "activating"}:
+            assert time.monotonic() < end, albert.machine.said("systemctl", "status", unit)
+            time.sleep(0.2)
+    finally:
+        albert.machine.said("rm", "-r", place)
+        albert.machine.said("systemctl", "daemon-reload")
+    assert "F10027" in albert.asked(port, "/api/v2/indexes", FOUND)
+
+
 def test_a_reload_reads_the_table_and_stops_nothing(albert: Installed) -> None:
     unit = f"albert-api@{albert.apis[0]}.service"
     before = albert.machine.shows(unit, "MainPID")

@@ -1,5 +1,6 @@
 """What systemd is told, and when."""
 
+import asyncio
 import socket
 from pathlib import Path
 
@@ -31,6 +32,20 @@ def test_an_abstract_socket_is_a_socket_too(monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setenv("NOTIFY_SOCKET", "@" + listener.getsockname()[1:].decode())
         announced(lambda _: None)("")
         assert heard(listener) == b"READY=1"
+
+
+def test_a_loop_that_turns_says_so_until_it_stops(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def serve(listener: socket.socket) -> list[bytes]:
+        announced(lambda _: None)("")
+        return [await asyncio.to_thread(heard, listener) for _ in range(3)]
+
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(tmp_path / "notify"))
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "20000")
+        assert asyncio.run(serve(listener)) == [b"READY=1", b"WATCHDOG=1", b"WATCHDOG=1"]
 
 
 def test_without_systemd_nothing_is_told(

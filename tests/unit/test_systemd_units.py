@@ -122,6 +122,12 @@ def test_a_worker_takes_its_port_from_its_name() -> None:
     assert line == "/srv/albert/.venv/bin/albert serve api --port %i"
 
 
+def test_a_worker_that_is_frozen_is_killed_without_a_dump_of_its_memory() -> None:
+    units, _ = render()
+    unit = units["albert-api@.service"]
+    assert (said(unit, "WatchdogSec"), said(unit, "WatchdogSignal")) == (["60"], ["SIGKILL"])
+
+
 def test_an_engine_is_told_where_to_listen() -> None:
     units, _ = render()
     [line] = said(units["albert-llm-petit.service"], "ExecStart")

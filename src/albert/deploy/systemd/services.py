@@ -18,6 +18,8 @@ API = "albert-api@.service"
 
 _STOP_MORE = 30
 """Seconds beyond the drain: engines end, what was counted is written down."""
+_FROZEN = "60"
+"""Seconds without a turn of the event loop after which a worker is started anew."""
 
 
 def api(installation: Installation, service: Service) -> str:
@@ -36,6 +38,8 @@ def api(installation: Installation, service: Service) -> str:
             "Service": [
                 *_started(installation, "api", started),
                 ("ExecReload", "/bin/kill -HUP $MAINPID"),
+                ("WatchdogSec", _FROZEN),
+                ("WatchdogSignal", "SIGKILL"),  # no memory dump, which people's questions are in
                 *folders(installation, *([log] if log else [])),
                 *options(
                     Sandbox(
