@@ -156,7 +156,7 @@ class TestChunks:
         )
         assert "score" not in told
 
-    @pytest.mark.parametrize("uid", ["0" * 24, "..", "é", "a\0b", "x" * 999])
+    @pytest.mark.parametrize("uid", ["0" * 24, "..", "é", "x" * 999])
     def test_an_unknown_one_is_404(self, uid: str) -> None:
         answered = call(services(), f"get_chunk/{uid}")
         assert (answered.status, answered.json()["code"]) == (404, "chunk_not_found")
