@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -51,12 +52,19 @@ def content(folder: Path) -> dict[str, tuple[int, bytes]]:
     }
 
 
-@pytest.fixture
-def rendered(tmp_path: Path) -> Path:
-    say(tmp_path)
-    done = deploy(tmp_path, "render", "essai")
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made")
+    say(folder)
+    done = deploy(folder, "render", "essai")
     assert (done.returncode, done.stdout) == (0, "build/essai/localhost\n"), done.stderr
-    return tmp_path
+    return folder
+
+
+@pytest.fixture
+def rendered(made: Path, tmp_path: Path) -> Path:
+    """A copy of what was rendered, to change as one likes."""
+    return Path(shutil.copytree(made, tmp_path, dirs_exist_ok=True))
 
 
 def test_secrets_are_for_their_owner_alone(rendered: Path) -> None:
