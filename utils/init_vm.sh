@@ -144,13 +144,13 @@ read_variables() {
         name=${BASH_REMATCH[2]} value=${BASH_REMATCH[3]}
         [[ $given != *" $name "* ]] || fail "$1, ligne $number : $name est déjà donnée plus haut."
         given+="$name "
-        if [[ $value =~ ^\'([^\'\\]*)\'$space(#.*)?$ || $value =~ ^\"([^\"\\]*)\"$space(#.*)?$ ]]; then
+        if [[ $value =~ ^\'([^\'\\]*)\'$space(#.*)?$ || $value =~ ^\"([^\"\\$]*)\"$space(#.*)?$ ]]; then
             value=${BASH_REMATCH[1]}
-        elif [[ $value == [\'\"]* ]]; then
-            fail "$1, ligne $number : mettez la valeur de $name entre deux apostrophes, sans apostrophe ni barre oblique inverse dedans."
         else
             value=${value%%[[:space:]]#*}
             value=${value%"${value##*[![:space:]]}"}
+            [[ $value != *[\'\"\\$]* ]] ||
+                fail "$1, ligne $number : mettez la valeur de $name entre deux apostrophes, sans apostrophe ni barre oblique inverse dedans."
         fi
         [[ -v $name ]] || printf -v "$name" %s "$value"
     done <"$1"

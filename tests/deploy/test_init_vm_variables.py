@@ -10,6 +10,7 @@ from debian_roots import DebianRoot
 from new_machine import GIVEN, KEY, LOCAL, SCRIPT, bash, init_vm
 
 from albert.deploy.env_file import parse
+from albert.domain.errors import EnvironmentInvalid
 
 pytest_plugins = ("debian_fixtures",)
 
@@ -34,7 +35,8 @@ def read(root: DebianRoot, text: str, **exported: str) -> str:
         "GITLAB_PASSWORD='deux mots' # dit pourquoi",
         "GITLAB_PASSWORD=mot   # dit pourquoi",
         "GITLAB_PASSWORD=mot#suite",
-        "GITLAB_PASSWORD=mot$(touch /owned)`touch /owned`",
+        "GITLAB_PASSWORD='mot$(touch /owned)'",
+        "GITLAB_PASSWORD=mot`touch /owned`",
         "export GITLAB_PASSWORD = espaces  ",
         "GITLAB_PASSWORD=sous=windows\r\n",
         "GITLAB_PASSWORD=#",
@@ -55,11 +57,16 @@ def test_what_is_exported_wins(bare_root: DebianRoot) -> None:
     [
         ("GITLAB_PASSWORD='coupé", "ligne 1 : mettez la valeur de GITLAB_PASSWORD entre deux"),
         ("ENV=x\nGITLAB_PASSWORD='l'un'", "ligne 2 : mettez la valeur"),
+        ("GITLAB_PASSWORD=mot$(touch /owned)", "ligne 1 : mettez la valeur"),
+        ('GITLAB_PASSWORD="mot$HOME"', "ligne 1 : mettez la valeur"),
+        ("GITLAB_PASSWORD=a\\b", "ligne 1 : mettez la valeur"),
         ("GITLAB_PASSWORD=a\nGITLAB_PASSWORD=b", "ligne 2 : GITLAB_PASSWORD est déjà donnée"),
     ],
 )
 def test_a_line_that_cannot_be_read_is_named(text: str, reason: str, bare_root: DebianRoot) -> None:
     said = read(bare_root, text)
+    with pytest.raises(EnvironmentInvalid):
+        parse(text, "")
     assert said.startswith("Erreur : main.env, ligne ")
     assert reason in said
 
