@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -96,3 +98,25 @@ def test_a_step_left_behind_is_told_and_waited_for(
         released(world, "v2")
     assert world.told[-1].startswith("vm1 : l'étape « v0 run setup »")
     assert (world.machines["vm1"].kept, world.serving("api")) == ({"v1"}, ["v1"])
+
+
+def test_a_look_at_a_machine_is_no_step_for_another(tmp_path: Path) -> None:
+    world = World(tmp_path, "vm1 api-1 8001")
+    release(world.sites, world.version("v1"))
+    with (world.machines["vm1"].home / "albert/step.lock").open() as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        assert world.sites.sites["vm1"].facts().step == ""
+
+
+def test_a_port_that_an_ill_release_still_holds_is_ours(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = held.getsockname()[1]
+        world = World(tmp_path, "vm1 api-1 8001")
+        release(world.sites, world.version("v1"))
+        world.planned(f"vm1 api-2 {port}")
+        world.machines["vm1"].home.joinpath("albert/releases/v2-x").mkdir()
+        (world.machines["vm1"].home / "albert/releases/v2-x/services.api").write_text(
+            f"api-2:{port}\n"
+        )
+        release(world.sites, world.version("v3"))
+        assert world.runs() == [{"api-2": "v3"}]

@@ -120,6 +120,39 @@ def test_machines_that_were_not_approved_alike_give_way_to_one_release(
     assert world.runs() == [{"api-1": "v1"}, {"api-1": "v1"}]
 
 
+def test_a_release_that_is_ill_leaves_alone_the_machines_that_it_did_not_reach(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path, "vm2 api-1 8001")
+    released(world, "v1")
+    world.planned(*PAIR)
+    released(world, "v2")
+    rollback(world.sites)  # vm1 never had v1
+    assert world.runs("vm1", "vm2") == [{"api-1": "v2"}, {"api-1": "v1"}]
+    with pytest.raises(DeploymentError, match="vm1 est revenu à la version v2-"):
+        release(world.sites, world.version("v3", sick="vm1"))
+    assert world.runs("vm1", "vm2") == [{"api-1": "v2"}, {"api-1": "v1"}]
+
+
+def test_after_a_return_that_failed_the_healthy_release_is_still_known(tmp_path: Path) -> None:
+    world = World(tmp_path, PAIR[0])
+    released(world, "v1", "v2")
+    (dead,) = (world.machines["vm1"].home / "albert/releases").glob("v1-*")
+    (dead / "sick").touch()
+    with pytest.raises(DeploymentError, match=r"Pour en rester à v2-.*--only api --to v2-"):
+        rollback(world.sites)
+    with pytest.raises(DeploymentError, match="vm1 est revenu à la version v2-"):
+        release(world.sites, world.version("v3", sick="vm1"))
+    assert world.runs() == [{"api-1": "v2"}]
+
+
+def test_a_machine_where_nothing_serves_any_more_has_nothing_to_go_back_to(tmp_path: Path) -> None:
+    world = World(tmp_path, *PAIR)
+    released(world, "v1", "v2")
+    (world.machines["vm2"].home / "albert/current/api").unlink()
+    assert world.sites.sites["vm2"].facts().good["api"] == ""
+
+
 def test_a_machine_added_since_does_not_hinder_a_rollback(tmp_path: Path) -> None:
     world = World(tmp_path, PAIR[0])
     released(world, "v1")

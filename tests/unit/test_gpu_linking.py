@@ -54,9 +54,20 @@ def test_the_next_step_follows_from_what_is(goal: Goal, card: str, vm: str, step
     assert next_step(goal, gpu(card), machine(vm)) == step
 
 
-def test_a_machine_that_was_stopped_before_is_started_when_nothing_moves() -> None:
-    assert next_step("link", gpu("attaching"), machine("stopped"), still=59) == "wait"
-    assert next_step("link", gpu("attaching"), machine("stopped"), still=60) == "start"
+@pytest.mark.parametrize(
+    ("goal", "card"),
+    [
+        ("link", "attaching"),
+        ("link", "detaching"),
+        ("unlink", "detaching"),
+        ("unlink-and-stop", "detaching"),
+    ],
+)
+def test_a_machine_that_was_stopped_before_is_started_when_nothing_moves(
+    goal: Goal, card: str
+) -> None:
+    assert next_step(goal, gpu(card), machine("stopped"), still=59) == "wait"
+    assert next_step(goal, gpu(card), machine("stopped"), still=60) == "start"
 
 
 @pytest.mark.parametrize("goal", ["link", "unlink"])
@@ -112,6 +123,7 @@ def test_from_anywhere_the_steps_lead_to_the_goal(goal: Goal, card: str, vm: str
         ("staging-dinum", {"env": "staging"}),
         ("staging-dinum", {"ENVIRONNEMENT": "staging-dinum", "Name": "albert-gpu"}),
         ("dev", {"Environment": "Development", "domaine": "essai.exemple.fr"}),
+        ("staging-dinum", {"env": "staging", "produit": "albert", "Name": "albert-preprod"}),
     ],
 )
 def test_a_machine_is_of_trial_when_its_name_and_its_tag_say_so(
@@ -130,6 +142,7 @@ def test_a_machine_is_of_trial_when_its_name_and_its_tag_say_so(
         ("staging-dinum", {"env": "staging", "environment": "live"}, "environment=live"),
         ("staging-dinum", {"env": "staging", "Name": "albert-main-1"}, "Name=albert-main-1"),
         ("staging-dinum", {"env": "staging", "Name": "dinum-prod2"}, "Name=dinum-prod2"),
+        ("staging-dinum", {"env": "staging", "Name": "albertprod"}, "Name=albertprod"),
         ("staging-dinum", {"env": "staging", "production": "oui"}, "production=oui"),
         ("main-dinum", {"env": "staging"}, "« main-dinum »"),
         ("main-test", {"env": "staging"}, "« main-test »"),

@@ -23,7 +23,7 @@ from albert.deploy.preparation import prepare as prepare_sites
 from albert.deploy.release import ill
 from albert.deploy.release import release as release_to
 from albert.deploy.rollback import rollback as roll_back
-from albert.deploy.site import PARTS, Part, Site
+from albert.deploy.site import PARTS, Facts, Part, Site
 from albert.deploy.sites import Sites
 from albert.deploy.ssh import Ssh, SshHost
 from albert.deploy.variables import default
@@ -99,12 +99,21 @@ def releases(
             continue
         for part in PARTS:
             if services(there.plan, host, part):
-                now, good = facts.current[part] or "aucune", facts.good[part]
-                doubt = "" if now == good else " (jamais vue saine)" if facts.current[part] else ""
+                now = facts.current[part] or "aucune"
                 earlier = [one for one in facts.healthy[part] if one != now]
+                doubt = _doubt(part, facts)
                 show(f"{host} {part} : {now}{doubt} ; avant : {', '.join(earlier) or 'aucune'}")
     if down:
         raise typer.Exit(1)
+
+
+def _doubt(part: Part, facts: Facts) -> str:
+    now = facts.current[part]
+    if not now or facts.serves(part, now):
+        return ""
+    if facts.back[part]:
+        return f" (retour inachevé à {facts.back[part]} ; saine avant : {facts.good[part]})"
+    return "" if now in facts.healthy[part] else " (jamais vue saine)"
 
 
 def probe(

@@ -56,8 +56,11 @@ facts)
     echo "compose=no"
     echo "told=$(echo "$told" | tail -n 1)"
   fi
-  if flock --nonblock "$root/step.lock" true; then echo "step="; else echo "step=$(step)"; fi
-  ours=
+  if flock --shared --nonblock "$root/step.lock" true; then echo "step="; else echo "step=$(step)"; fi
+  # The last one that came may run too, whatever became of it.
+  # shellcheck disable=SC2012
+  last=$root/releases/$(ls -1t "$root/releases" | head -n 1)
+  ours=$(sed 's/.*://' "$last"/services.* 2>/dev/null | tr '\n' ' ')
   for part in llm api; do
     for place in current good back; do
       release=$(led_to "$root/$place/$part")

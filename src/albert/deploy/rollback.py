@@ -35,13 +35,16 @@ def rollback(sites: Sites, parts: Sequence[Part] = PARTS, to: str | None = None)
 def give_way(
     sites: Sites, switched: Sequence[tuple[Part, str]], found: Mapping[str, Facts]
 ) -> list[str]:
-    """Go back to the release that was healthy, the same one on every machine of a part that was
-    ``switched``; say of each how that went.
+    """Go back to the release that was healthy, on each machine that was ``switched``; say of each
+    how that went.
+
+    Where the release before was not finished either, all machines of its part go to the same one.
     """
     told = []
     for part in reversed(dict.fromkeys(part for part, _ in switched)):
         hosts = sites.having(part)
-        shared = _shared(part, [found[host] for host in hosts])
+        those = [found[host] for host in hosts]
+        shared = _shared(part, those) if _unfinished(part, those) else ""
         for host in reversed(hosts):
             facts = found[host]
             good = shared if shared in facts.healthy[part] else facts.good[part]
@@ -85,7 +88,14 @@ def _go_back(sites: Sites, part: Part, target: str, found: Mapping[str, Facts]) 
             sites.serve(host, part, target, anew=anew)
             served.append(host)
     except DeploymentError as error:
-        raise DeploymentError(f"{error}\n{_stopped(part, target, hosts, served, found)}") from None
+        told = _stopped(part, target, hosts, served, found)
+        good = found[hosts[len(served)]].good[part]
+        if good != target:
+            told += (
+                f" Pour en rester à {good} : « albert deploy rollback {sites.plan.environment} "
+                f"--only {part} --to {good} »."
+            )
+        raise DeploymentError(f"{error}\n{told}") from None
     for host in hosts:
         sites.sites[host].approve(part, target)
         sites.sites[host].drop(part, target)
@@ -122,17 +132,20 @@ def _before(part: Part, those: Sequence[Facts]) -> str:
 
     Where a release or a return did not come to its end, it is the one that it is to go back to.
     """
-    known = [facts for facts in those if facts.good[part]]
-    if any(facts.back[part] or facts.current[part] != facts.good[part] for facts in known):
-        return _shared(part, known)
+    if asked := [facts.back[part] for facts in those if facts.back[part]]:
+        return asked[0]
+    if _unfinished(part, those):
+        return _shared(part, those)
     now = {facts.current[part] for facts in those}
     return next((one for facts in those for one in facts.healthy[part] if one not in now), "")
 
 
+def _unfinished(part: Part, those: Sequence[Facts]) -> bool:
+    return any(facts.good[part] not in ("", facts.current[part]) for facts in those)
+
+
 def _shared(part: Part, those: Sequence[Facts]) -> str:
     """Return the release that all machines can go back to, if they have one in common."""
-    if asked := [facts.back[part] for facts in those if facts.back[part]]:
-        return asked[0]
     known = [facts for facts in those if facts.good[part]]
     goods = {facts.good[part] for facts in known}
     if len(goods) == 1:

@@ -38,7 +38,8 @@ class Facts:
     refused: str  # what Compose said instead of its version; empty: it runs
     step: str  # of a deployment that was killed, and that goes on; empty: none
     current: dict[Part, str] = field(default_factory=dict)
-    good: dict[Part, str] = field(default_factory=dict)  # the last one that was seen healthy
+    # The last one that was seen healthy; none where nothing serves any more.
+    good: dict[Part, str] = field(default_factory=dict)
     back: dict[Part, str] = field(default_factory=dict)  # a return to it is not finished
     healthy: dict[Part, list[str]] = field(default_factory=dict)  # once; the last one first
     services: dict[Part, dict[str, int]] = field(default_factory=dict)  # that serve, and their port
@@ -91,7 +92,7 @@ class Site:
             refused="" if said["compose"] == "yes" else said.get("told") or "introuvable",
             step=said["step"],
             current={part: said[f"current.{part}"] for part in PARTS},
-            good={part: said[f"good.{part}"] for part in PARTS},
+            good={part: said[f"current.{part}"] and said[f"good.{part}"] for part in PARTS},
             back={part: said[f"back.{part}"] for part in PARTS},
             healthy={part: said[f"healthy.{part}"].split() for part in PARTS},
             services={part: _ports(said[f"services.{part}"]) for part in PARTS},

@@ -18,8 +18,8 @@ Goal = Literal["link", "unlink", "unlink-and-stop"]
 Step = Literal["link", "unlink", "stop", "start", "wait", "done"]
 
 STILL_SECONDS = 60.0
-"""After which a stopped machine whose card is still « attaching » is started: the card is
-attached as the machine goes through « stopped », which one that was stopped before did not."""
+"""After which a stopped machine whose card is still on its way is started: the card changes
+as the machine goes through « stopped », which one that was stopped before did not."""
 
 _CARDS = frozenset({"allocated", "attaching", "attached", "detaching"})
 _GONE = frozenset({"shutting-down", "terminated", "quarantine"})
@@ -63,7 +63,9 @@ def next_step(goal: Goal, gpu: Gpu, machine: Machine, still: float = 0.0) -> Ste
             f"La carte {gpu.id} est à une autre machine ({gpu.vm}, « {gpu.state} ») : "
             "détachez-la de celle-ci d'abord."
         )
-    return _to_link(gpu, machine, still) if goal == "link" else _to_unlink(goal, gpu, machine)
+    step = _to_link(gpu, machine) if goal == "link" else _to_unlink(goal, gpu, machine)
+    stuck = step == "wait" and machine.state == "stopped" and still >= STILL_SECONDS
+    return "start" if stuck else step
 
 
 def _check_known(gpu: Gpu, machine: Machine) -> None:
@@ -79,13 +81,11 @@ def _check_known(gpu: Gpu, machine: Machine) -> None:
             )
 
 
-def _to_link(gpu: Gpu, machine: Machine, still: float) -> Step:
+def _to_link(gpu: Gpu, machine: Machine) -> Step:
     if gpu.state == "allocated":
         return "link"
     if gpu.state == "attached":
         return _until(machine, "running")
-    if gpu.state == "attaching" and machine.state == "stopped" and still >= STILL_SECONDS:
-        return "start"
     return "stop" if machine.state == "running" else "wait"
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 
 TRIAL = frozenset({"staging", "dev", "development", "test"})
+_PRODUCTION = re.compile(r"(?<!pre)prod(uction)?$")
 _KEYS = frozenset({"env", "environment", "environnement"})
 
 
@@ -32,5 +33,5 @@ def _words(text: str) -> frozenset[str]:
 
 
 def _serves(text: str) -> bool:
-    """Whether a text names the production; « domaine » is not of the branch ``main``."""
-    return any(word == "main" or "prod" in word for word in _words(text))
+    """Whether a text names the production; neither « domaine », « produit » nor « preprod » do."""
+    return any(word == "main" or _PRODUCTION.search(word) for word in _words(text))
