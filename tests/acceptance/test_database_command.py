@@ -236,15 +236,21 @@ def test_a_place_that_cannot_take_a_backup_is_one_sentence(
 
 
 @as_root
-@pytest.mark.parametrize(("owner", "name"), [(65534, "nobody"), (54321, "#54321")])
+@pytest.mark.parametrize(
+    ("owner", "name", "before"),
+    [
+        (65534, "nobody", "sudo -u 'nobody'"),
+        (54321, "54321", "setpriv --reuid 54321 --regid 54321 --clear-groups"),
+    ],
+)
 @pytest.mark.parametrize("words", ["db backup", "user list", "corpus build"])
 def test_root_leaves_nothing_in_the_folder_of_another_account(
-    tmp_path: Path, words: str, owner: int, name: str
+    tmp_path: Path, words: str, owner: int, name: str, before: str
 ) -> None:
     os.chown(tmp_path, owner, owner)
     said = refused({"ALBERT_HOME": str(tmp_path)}, *words.split())
     assert f"est au compte « {name} »" in said
-    assert f"« sudo -u '{name}' »" in said
+    assert f"mettez « {before} » devant" in said
     assert list(tmp_path.iterdir()) == []
 
 

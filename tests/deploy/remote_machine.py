@@ -48,8 +48,10 @@ def free_port() -> int:
 
 
 @contextmanager
-def machine(folder: Path, name: str, authorized: Path, path: str) -> Iterator[Machine]:
-    """Serve a machine until the end; ``authorized`` is a public key, ``path`` its PATH."""
+def machine(folder: Path, name: str, authorized: Path, path: str, *more: str) -> Iterator[Machine]:
+    """Serve a machine until the end; ``authorized`` is a public key, ``path`` its PATH, and
+    ``more`` lines of its sshd_config.
+    """
     folder.mkdir()
     home, port = folder / "home", free_port()
     home.mkdir()
@@ -58,7 +60,7 @@ def machine(folder: Path, name: str, authorized: Path, path: str) -> Iterator[Ma
     config.write_text(
         f"ListenAddress 127.0.0.1:{port}\nHostKey {host_key}\nPidFile none\nUsePAM no\n"
         f"AuthorizedKeysFile {authorized}\nStrictModes no\nPermitRootLogin prohibit-password\n"
-        f'PasswordAuthentication no\nSetEnv HOME={home} PATH="{path}"\n'
+        f'PasswordAuthentication no\nSetEnv HOME={home} PATH="{path}"\n' + "\n".join(more)
     )
     Path("/run/sshd").mkdir(exist_ok=True)  # where sshd drops its privileges
     with (folder / "log").open("w") as log:

@@ -195,3 +195,16 @@ def test_a_deployment_whose_connection_was_cut_does_nothing_more(pair: Pair) -> 
             with pytest.raises(HostUnreachable, match="le verrou avec elle"):
                 first.run(["touch", "late"])
         assert second.run(["echo", "free"]) == "free\n"
+
+
+def test_a_host_that_takes_one_session_a_connection_is_told(tmp_path: Path) -> None:
+    private = key(tmp_path / "key")
+    public = private.with_suffix(".pub")
+    with machine(tmp_path / "vm1", "vm1", public, os.environ["PATH"], "MaxSessions 1") as one:
+        reach = access(tmp_path, private, [one])
+        host = SshHost("vm1", Ssh("", reach.key, reach.known_hosts, reach.config))
+        with (
+            host.held(["sh", "-c", "echo held; exec cat"]),
+            pytest.raises(HostUnreachable, match="MaxSessions"),
+        ):
+            host.run(["true"])

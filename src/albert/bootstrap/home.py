@@ -51,13 +51,16 @@ def open_home(settings: Settings) -> Home:
 def _refuse_root(folder: Path) -> None:
     if os.geteuid() != 0 or not folder.exists() or not (owner := folder.stat().st_uid):
         return
+    group = folder.stat().st_gid
     try:
         name = pwd.getpwuid(owner).pw_name
-    except KeyError:  # of a container, whose accounts this machine does not know
-        name = f"#{owner}"
+        before = f"sudo -u '{name}'"
+    except KeyError:  # of a container, whose accounts this machine does not know: nor does sudo
+        name = str(owner)
+        before = f"setpriv --reuid {owner} --regid {group} --clear-groups"
     raise HomeError(
         f"« {folder} » est au compte « {name} », et ce que root y écrirait lui serait fermé : "
-        f"mettez « sudo -u '{name}' » devant la même commande."
+        f"mettez « {before} » devant la même commande."
     )
 
 

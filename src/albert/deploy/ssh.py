@@ -109,12 +109,17 @@ class SshHost:
         try:
             yield
         except HostUnreachable as error:
-            raise (lost(self.name) if self._holder else why(self.name, str(error))) from None
+            told = str(error)
+            known = self._holder is None or _CROWDED in told.lower()
+            raise (why(self.name, told) if known else lost(self.name)) from None
         except DeploymentError as error:
             raise DeploymentError(f"{self.name} : {error}") from None
 
 
+_CROWDED = "session open refused by peer"
 _REASONS = {
+    _CROWDED: "son sshd n'ouvre qu'une session par connexion, et le verrou en tient une : donnez "
+    "« MaxSessions 2 » ou plus à son sshd_config",
     "host identification has changed": "sa clef d'hôte n'est pas celle qui est épinglée. Si l'hôte "
     "a été refait, vérifiez sa nouvelle empreinte sur place et remplacez sa ligne dans "
     "SSH_KNOWN_HOSTS ; sinon, quelqu'un répond à sa place : ne déployez pas",
