@@ -3,6 +3,7 @@
 import json
 import os
 import pwd
+import struct
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -11,7 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from albert.serving.store import Kept, Manifest, ModelStore
+
 pytestmark = pytest.mark.acceptance
+only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may act for another account")
 
 PROD = {
     "ENV": "prod",
@@ -140,6 +144,23 @@ def test_folders_of_the_account_may_be_anywhere(machine: Machine) -> None:
     machine.written({**PROD, **{name: str(place) for name, place in places.items()}})
 
 
+@only_root
+@pytest.mark.parametrize(
+    ("variable", "said", "advised"),
+    [
+        ("ALBERT_AUTH_LOG", "/var/log/albert-auth.log", "/var/log/albert/auth.log"),
+        ("ALBERT_BACKUPS", "/srv", "/srv/albert"),
+    ],
+)
+def test_a_folder_of_the_system_is_not_given_to_the_account(
+    machine: Machine, variable: str, said: str, advised: str
+) -> None:
+    done = machine.deploy({**PROD, variable: said}, user="www-data")
+    assert done.returncode == 1
+    assert f"{variable}={advised}" in done.stderr
+    assert "install -d" not in done.stderr
+
+
 WITHOUT = {name: {key: value for key, value in PROD.items() if key != name} for name in PROD}
 EXPOSED = {**SMALL, "replicas": [{"host": "0.0.0.0", "port": 8001}]}  # noqa: S104 — refused
 OF_THE_HUB = {"driver": "llama.cpp", "hf_repo_id": "a/m"}
@@ -208,3 +229,51 @@ def test_the_file_of_the_environment_is_not_written_over(machine: Machine) -> No
     done = machine.deploy(PROD, "--env-file", str(machine.config / "api.env"))
     assert done.returncode == 1
     assert "porte le nom d'un fichier à écrire" in done.stderr
+
+
+@pytest.fixture
+def shared(machine: Machine) -> Path:
+    """A model in a store of root's, that every account may read."""
+    for folder in (machine.folder, *machine.folder.parents[:2]):
+        folder.chmod(0o755)
+    store = ModelStore(machine.folder / "models")
+    place = store.place("a/m")
+    place.fresh.mkdir(parents=True)
+    header = b'{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}'
+    weights = struct.pack("<Q", len(header)) + header + b"a"
+    (place.fresh / "model.safetensors").write_bytes(weights)
+    kept = Kept(path="model.safetensors", size=len(weights), sha256="0" * 64)
+    place.install(
+        Manifest(
+            repo_id="a/m",
+            revision="",
+            file="",
+            commit="c" * 40,
+            fetched_at="2026-11-25T12:00:00+00:00",
+            kind="safetensors",
+            weights=("model.safetensors",),
+            files=(kept,),
+        )
+    )
+    return store.folder
+
+
+def told_of_storage(machine: Machine, storage: Path, repository: str) -> str:
+    """Return what is refused; that the account cannot run a clone of root's comes after."""
+    table = {"petit": {**SMALL, "file": "", "hf_repo_id": repository}}
+    done = machine.deploy({**PROD, "STORAGE_PATH": str(storage)}, table=table, user="www-data")
+    return done.stderr if "STORAGE_PATH" in done.stderr else ""
+
+
+@only_root
+def test_the_models_of_a_shared_store_need_only_be_readable(machine: Machine, shared: Path) -> None:
+    assert told_of_storage(machine, shared, "a/m") == ""
+    (shared / "a--m").chmod(0o700)
+    assert "www-data ne peut pas lire" in told_of_storage(machine, shared, "a/m")
+
+
+@only_root
+def test_a_shared_store_that_lacks_a_model_is_refused(machine: Machine, shared: Path) -> None:
+    told = told_of_storage(machine, shared, "a/other")
+    assert "www-data, qui doit y télécharger « petit »" in told
+    assert f"STORAGE_PATH={shared}/albert" in told

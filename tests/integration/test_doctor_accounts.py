@@ -1,6 +1,7 @@
 """``albert doctor`` on a machine of several accounts: who examines is not who serves."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,13 +11,14 @@ from examined import Check, found, free_port, levels
 
 from albert.deploy.checks.disk import check_disk
 from albert.deploy.checks.engines import check_engines
+from albert.deploy.checks.env_file import check_env_file
 from albert.deploy.checks.finding import Finding
 from albert.deploy.checks.permissions import check_permissions
 from albert.routing.table import RoutedModel
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 
-SERVES, EXAMINES = 10001, 65534
+SERVES, EXAMINES, ADMINISTERS = 10001, 65534, 10002
 MODEL = RoutedModel(name="m", driver="llama.cpp", hf_repo_id="a/m")
 
 
@@ -93,3 +95,21 @@ def test_a_secret_that_another_account_put_there_is_an_error(place: Path) -> Non
     (finding,) = found(check_permissions, {"ALBERT_HOME": str(home)})
     assert finding.level == "error"
     assert str(secrets / "api-key") in finding.said
+
+
+def test_a_clone_may_be_an_administrators_and_its_variables_the_accounts_that_serves(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Our own virtual environment cannot change hands under a test: another stands for it."""
+    venv, folder = place / "clone" / ".venv", place / "clone" / "environments"
+    env_file = folder / "main.env"
+    for one in (venv, folder):
+        one.mkdir(parents=True)
+    env_file.touch(mode=0o600)
+    for one in (place / "clone", venv, folder):
+        os.chown(one, ADMINISTERS, ADMINISTERS)
+    os.chown(env_file, SERVES, SERVES)
+    monkeypatch.setattr(sys, "prefix", str(venv))
+    assert levels(check_env_file(env_file)) == ["ok"]
+    os.chown(folder, EXAMINES, EXAMINES)
+    assert levels(check_env_file(env_file)) == ["error"]

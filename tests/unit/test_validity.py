@@ -25,7 +25,10 @@ def told(values: dict[str, str], *, here: bool = True) -> list[str]:
         ("GPU_COUNTS", "x"),
         ("API_MEMORY", "lots"),
         ("LLM_CPUS", "0"),
+        ("LLM_CPUS", "."),
         ("POSTGRES_MEMORY", "lots"),
+        ("POSTGRES_MEMORY", "0gb"),
+        ("POSTGRES_MEMORY", "2bb"),
         ("ELASTIC_PORT", "abc"),
         ("QDRANT_PORT", "65536"),
     ],
@@ -33,6 +36,21 @@ def told(values: dict[str, str], *, here: bool = True) -> list[str]:
 def test_a_value_that_cannot_be_is_told_by_its_name(name: str, value: str) -> None:
     (said,) = told({name: value})
     assert said.startswith(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("POSTGRES_MEMORY", "2gb"),
+        ("API_MEMORY", "512MB"),
+        ("LLM_MEMORY", "1.5g"),
+        ("EMBEDDINGS_MEMORY", "2097152kb"),
+        ("API_MEMORY", "4000000000b"),
+        ("API_CPUS", ".5"),
+    ],
+)
+def test_a_limit_is_written_in_any_way_of_compose(name: str, value: str) -> None:
+    assert told({name: value}) == []
 
 
 def test_all_that_is_wrong_is_told_at_once() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import stat
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -59,10 +60,11 @@ def _by_others(about: os.stat_result, bit: int) -> bool:
 def way_in(path: Path) -> Path | None:
     """Return a folder above ``path`` in which others may put another thing in its place.
 
-    Root may, and the account that examines, and the owner of ``path``.
+    Root may, and the account that examines, and the owner of ``path``, and that of the program:
+    it already decides what all of us run.
     """
     real = path.resolve()
-    known = {0, os.geteuid(), real.stat().st_uid}
+    known = {0, os.geteuid(), real.stat().st_uid, Path(sys.prefix).stat().st_uid}
     return next((folder for folder in real.parents if _lets_in(folder, known)), None)
 
 

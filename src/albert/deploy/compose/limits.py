@@ -10,8 +10,8 @@ from albert.deploy.variables import default
 from albert.domain.errors import EnvironmentInvalid
 
 _SHAPES = {
-    "cpus": (re.compile(r"[0-9]+(\.[0-9]+)?"), "1.5"),
-    "memory": (re.compile(r"[0-9]+(\.[0-9]+)?[bkmg]", re.IGNORECASE), "4G"),
+    "cpus": (re.compile(r"([0-9]*\.)?[0-9]+"), "1.5"),
+    "memory": (re.compile(r"[0-9]+(\.[0-9]+)?(b|[kmg]b?)", re.IGNORECASE), "4G"),
 }
 _PROCESSES: Mapping[Kind, int] = {"api": 500, "llm": 4000, "embeddings": 500}
 """Threads count as processes."""

@@ -12,7 +12,9 @@ from pathlib import Path
 import albert
 from albert.deploy.plan import Service
 from albert.deploy.systemd.installation import HOME, Installation, state
-from albert.domain.errors import DeploymentError
+from albert.domain.errors import AlbertError, DeploymentError
+from albert.routing.table import RoutedModel
+from albert.serving.store import ModelStore
 
 _SECONDS = 60
 
@@ -52,6 +54,9 @@ def check_machine(
     user = _user(installation.user)
     for variable, written in _written(installation, found, saving=saving):
         _check_owned(variable, written, user)
+    models = [one.model for one in found if one.model is not None and one.model.hf_repo_id]
+    if models and not Path(installation.storage).is_relative_to(installation.home):
+        _check_storage(installation, models, user)
     _check_program(installation, user)
 
 
@@ -79,7 +84,7 @@ def _user(name: str) -> pwd.struct_passwd:
 def _written(
     installation: Installation, found: Sequence[Service], *, saving: bool
 ) -> Iterator[tuple[str, str]]:
-    """Yield the folders that units write and systemd does not make, each with its variable.
+    """Yield the folders, but that of models, that units write and systemd does not make.
 
     In the data folder Albert makes its own, but not that of the authentication log.
     """
@@ -87,43 +92,99 @@ def _written(
     api = any(one.kind == "api" for one in found)
     log = values.get("ALBERT_AUTH_LOG", "").rpartition("/")[0]
     beside = {"ALBERT_HOME": installation.home, "ALBERT_AUTH_LOG": log if api else ""}
-    apart = {
-        "ALBERT_BACKUPS": values.get("ALBERT_BACKUPS", "") if api and saving else "",
-        "STORAGE_PATH": installation.storage if _downloads(found) else "",
-    }
-    beside |= {name: one for name, one in apart.items() if not Path(one).is_relative_to(home)}
+    backups = values.get("ALBERT_BACKUPS", "") if api and saving else ""
+    if not Path(backups).is_relative_to(home):
+        beside["ALBERT_BACKUPS"] = backups
     for variable, folder in beside.items():
         if folder and not state(folder) and not state(folder, "/var/log/"):
             yield variable, folder
 
 
-def _downloads(found: Sequence[Service]) -> bool:
-    return any(one.model is not None and one.model.hf_repo_id for one in found)
-
-
 def _check_owned(variable: str, written: str, user: pwd.struct_passwd) -> None:
     folder = Path(written)
-    if not folder.is_dir() or folder.stat().st_uid != user.pw_uid:
+    if not folder.exists():
         raise DeploymentError(
-            f"{variable} : « {folder} » n'est pas un dossier du compte {user.pw_name} : créez-le "
-            f"par « sudo install -d -m 700 -o {user.pw_name} {folder} »."
+            f"{variable} : « {folder} » n'existe pas : créez-le par "
+            f"« sudo install -d -m 700 -o {user.pw_name} {folder} »."
         )
+    if not folder.is_dir():
+        raise DeploymentError(
+            f"{variable} : « {folder} » n'est pas un dossier : donnez-en un autre."
+        )
+    if folder.stat().st_uid != user.pw_uid:  # others may need it: it is not to change hands
+        raise DeploymentError(
+            f"{variable} : « {folder} » n'est pas un dossier du compte {user.pw_name} : donnez-en "
+            f"un qui soit à lui seul, par exemple {variable}={_apart(variable, folder)}."
+        )
+
+
+def _apart(variable: str, folder: Path) -> Path:
+    """Return what ``variable`` can say instead of a folder that is another's."""
+    return folder / ("albert/auth.log" if variable == "ALBERT_AUTH_LOG" else "albert")
+
+
+def _check_storage(
+    installation: Installation, models: Sequence[RoutedModel], user: pwd.struct_passwd
+) -> None:
+    """See that the account can bring models there, or read them where all have been brought."""
+    folder = Path(installation.storage)
+    if state(installation.storage) or state(installation.storage, "/var/log/"):
+        return  # systemd makes it
+    if not folder.is_dir() or folder.stat().st_uid == user.pw_uid:
+        _check_owned("STORAGE_PATH", installation.storage, user)
+        return
+    for model in models:
+        brought = _brought(folder, model)
+        if brought is None:
+            raise DeploymentError(
+                f"STORAGE_PATH : « {folder} » n'est pas un dossier du compte {user.pw_name}, qui "
+                f"doit y télécharger « {model.name} » : mettez-y ce modèle, ou donnez-en un qui "
+                f"soit à lui seul, par exemple STORAGE_PATH={_apart('STORAGE_PATH', folder)}."
+            )
+        if not _may_read(brought, user):
+            raise DeploymentError(
+                f"STORAGE_PATH : le compte {user.pw_name} ne peut pas lire « {brought} » : "
+                "ouvrez-lui ce modèle, et les dossiers au-dessus, en lecture."
+            )
+
+
+def _brought(storage: Path, model: RoutedModel) -> Path | None:
+    """Return the folder of a model that is there whole, and is not to be brought again."""
+    if model.force_download:
+        return None
+    try:
+        stored = ModelStore(storage).locate(model.hf_repo_id, model.revision, model.file)
+        if stored is not None:
+            stored.check()
+    except (AlbertError, OSError):  # root itself may not read what another machine shares
+        return None
+    return stored.folder if stored is not None else None
+
+
+def _may_read(folder: Path, user: pwd.struct_passwd) -> bool:
+    words = ["find", "-L", str(folder), "!", "-readable", "-print", "-quit"]
+    done = _run_as(user, words)
+    return not done.returncode and not done.stdout
 
 
 def _check_program(installation: Installation, user: pwd.struct_passwd) -> None:
     """Run it as that user: every folder above it, and Python, must let them pass."""
-    words = [installation.program, "--version"]
-    if os.geteuid() == 0:
-        ids = [f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
-        words = ["setpriv", *ids, "--", *words]
-    try:
-        done = subprocess.run(  # noqa: S603 — our own program
-            words, capture_output=True, cwd="/", timeout=_SECONDS, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise DeploymentError(f"« {installation.program} » ne se lance pas ({error}).") from None
-    if done.returncode:
+    if _run_as(user, [installation.program, "--version"]).returncode:
         raise DeploymentError(
             f"Le compte {user.pw_name} ne peut pas lancer « {installation.program} » : installez "
             "Albert, et son Python, là où il peut les lire, par exemple dans /srv/albert."
         )
+
+
+def _run_as(user: pwd.struct_passwd, words: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
+    """Run a program as systemd will, with all the groups of the account."""
+    before: list[str] = []
+    if os.geteuid() == 0:
+        ids = [f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--init-groups"]
+        before = ["setpriv", *ids, "--"]
+    try:
+        return subprocess.run(  # noqa: S603 — our own program, or a fixed one
+            [*before, *words], capture_output=True, cwd="/", timeout=_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise DeploymentError(f"« {words[0]} » ne se lance pas ({error}).") from None
