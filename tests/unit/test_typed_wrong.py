@@ -19,6 +19,13 @@ def typed(monkeypatch: pytest.MonkeyPatch, line: str) -> int:
     [
         ("nimporte", "« nimporte » n'est pas une commande : voyez « albert --help »."),
         ("deploy non", "« non » n'est pas une commande : voyez « albert deploy --help »."),
+        (
+            "corpus status",
+            (
+                "« status » n'est pas une commande, vouliez-vous dire stats : "
+                "voyez « albert corpus --help »."
+            ),
+        ),
         ("deploy render", "Il manque ENV : voyez « albert deploy render --help »."),
         ("deploy systemd", "Il manque --env-file : voyez « albert deploy systemd --help »."),
         ("deploy render a b", "« b » est de trop : voyez « albert deploy render --help »."),
@@ -42,6 +49,20 @@ def typed(monkeypatch: pytest.MonkeyPatch, line: str) -> int:
             (
                 "--part ne peut valoir cela, il faut api ou llm ou embeddings : "
                 "voyez « albert deploy test --help »."
+            ),
+        ),
+        (
+            "doctor --host-role non",
+            (
+                "--host-role ne peut valoir cela, il faut api ou llm ou embeddings : "
+                "voyez « albert doctor --help »."
+            ),
+        ),
+        (
+            "deploy release main --only non",
+            (
+                "--only ne peut valoir cela, il faut llm ou api : "
+                "voyez « albert deploy release --help »."
             ),
         ),
     ],

@@ -19,6 +19,7 @@ from starlette.types import Message, Scope, Send
 from albert.asgi.client import TrustedProxies
 from albert.asgi.exchange import header, path_of
 from albert.domain.errors import SettingInvalid
+from albert.domain.mishaps import reason
 from albert.settings import Settings, variable
 
 _log = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ def auth_log(settings: Settings) -> AuthLog:
         file.check()
     except OSError as error:
         raise SettingInvalid(
-            f"{variable('auth_log')} : {path} ne peut pas être écrit ({error.strerror}) ; créez "
+            f"{variable('auth_log')} : {path} ne peut pas être écrit ({reason(error)}) ; créez "
             f"le dossier {path.parent} et donnez-le au compte qui lance Albert."
         ) from None
     return AuthLog(file, trusted=trusted)

@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 from albert.domain.errors import DiskFull, HomeError
+from albert.domain.mishaps import reason
 
 KEY_FILE = "api-key"
 """The command line's copy of the first administrator's token."""
@@ -56,7 +57,7 @@ def ensure_key(folder: Path, name: str = KEY_FILE) -> tuple[str, bool]:
         if error.errno == errno.ENOSPC:
             raise DiskFull from error
         raise HomeError(
-            f"La clé {path} ne peut être ni lue ni écrite ({error.strerror})."
+            f"La clé {path} ne peut être ni lue ni écrite ({reason(error)})."
         ) from error
 
 

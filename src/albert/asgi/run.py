@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from albert.asgi.gathered import GatheringProtocol
 from albert.domain.errors import PortInUse, ServiceError
+from albert.domain.mishaps import reason
 
 
 class Application(Protocol):
@@ -61,7 +62,7 @@ def listen(host: str, port: int) -> socket.socket:
                 f"Un autre programme écoute déjà sur le port {port} : "
                 "arrêtez-le, ou changez ALBERT_PORT."
             ) from error
-        raise ServiceError(f"Impossible d'écouter sur {host}:{port} ({error.strerror}).") from error
+        raise ServiceError(f"Impossible d'écouter sur {host}:{port} ({reason(error)}).") from error
 
 
 def address(listener: socket.socket) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from getpass import getpass
 
 from rich.console import Console
 from rich.progress import (
@@ -44,6 +45,19 @@ def write(text: str) -> None:
     """Print a piece of an answer at once, without ending the line."""
     sys.stdout.write(text)
     sys.stdout.flush()
+
+
+def confirmed(question: str) -> bool:
+    """Ask in the terminal before what cannot be undone; anything but « o », « oui » is no."""
+    ERR.print(f"{question} [o/N] ", markup=False, end="")
+    return sys.stdin.readline().strip().lower() in {"o", "oui", "y", "yes"}
+
+
+def new_password() -> str:
+    """Ask for a password in the terminal, without showing it, until it is twice the same."""
+    while (password := getpass("Mot de passe : ")) != getpass("Le même, encore : "):
+        say("Les deux mots de passe diffèrent : recommencez.")
+    return password
 
 
 class Bar:

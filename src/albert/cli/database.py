@@ -22,7 +22,7 @@ from albert.api.database.migrate import LATEST
 from albert.api.database.upgrade import upgrade
 from albert.api.migrations.schema import METADATA
 from albert.bootstrap.home import Place
-from albert.cli.console import bar, say, show, write
+from albert.cli.console import bar, confirmed, say, show, write
 from albert.cli.start import place
 from albert.domain.errors import BackupInvalid, DatabaseError
 from albert.settings import backups_folder
@@ -219,7 +219,8 @@ def _confirm(database: str, environment: str, *, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise DatabaseError(f"--replace remplace {said} : confirmez par --yes.")
-    if not typer.confirm(f"Remplacer {said} ?", err=True):
+    if not confirmed(f"Remplacer {said} ?"):
+        say("Rien n'est remplacé.")
         raise typer.Exit(1)
 
 

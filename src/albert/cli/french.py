@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from enum import Enum
 
 import typer
 from typer._click.core import Command, Context
@@ -22,6 +21,8 @@ from typer._click.exceptions import (
     UsageError,
 )
 from typer._click.formatting import HelpFormatter
+from typer._coercion import TypeDescriptor
+from typer._param_types import choice_as_str
 from typer.core import TyperArgument, TyperGroup, TyperOption
 from typer.main import get_command
 
@@ -82,7 +83,7 @@ def _wrong(error: ClickException) -> str:
         case MissingParameter(param=param) if param is not None:
             return f"Il manque {_named(param.get_error_hint())}"
         case BadParameter(param=TyperArgument() | TyperOption() as param):
-            wanted = _wanted(param.type_descriptor.annotation, param.min, param.max)
+            wanted = _wanted(param.type_descriptor, param.min, param.max)
             return f"{_named(param.get_error_hint())} ne peut valoir cela{wanted}"
         case BadParameter(param_hint=str(hint)):
             return f"{hint} : {error.message}"
@@ -93,9 +94,10 @@ def _named(hint: str) -> str:
     return hint.replace("'", "")
 
 
-def _wanted(kind: object, least: float | None, most: float | None) -> str:
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        return f", il faut {' ou '.join(str(one.value) for one in kind)}"
+def _wanted(of: TypeDescriptor, least: float | None, most: float | None) -> str:
+    if of.choices is not None:
+        return f", il faut {' ou '.join(map(choice_as_str, of.choices))}"
+    kind = of.annotation
     found = [_NUMBERS[kind]] if isinstance(kind, type) and kind in _NUMBERS else []
     found += [f"au moins {least}"] if least is not None else []
     found += [f"au plus {most}"] if most is not None else []
@@ -104,8 +106,10 @@ def _wanted(kind: object, least: float | None, most: float | None) -> str:
 
 def _of_words(message: str) -> str:
     """Return in French what typer has no class for."""
-    if found := re.fullmatch(r"No such command (.*)\.", message):
-        return f"« {found[1][1:-1]} » n'est pas une commande"
+    if found := re.fullmatch(r"No such command (.*?)\.(?: Did you mean (.*)\?)?", message):
+        near = (found[2] or "").replace("'", "").replace(", ", " ou ")
+        meant = f", vouliez-vous dire {near}" if near else ""
+        return f"« {found[1][1:-1]} » n'est pas une commande{meant}"
     if found := re.fullmatch(r"Got unexpected extra argument\(s\) \((.*)\)", message):
         return f"« {found[1]} » est de trop"
     return "Il manque une commande" if message == "Missing command." else message

@@ -20,7 +20,7 @@ from albert.api.features.accounts.tables import User
 from albert.api.features.privacy.erasure import erase as erase_account
 from albert.api.features.tokens import service as tokens
 from albert.api.mail.drivers import mailer_of
-from albert.cli.console import say, show, write
+from albert.cli.console import confirmed, new_password, say, show, write
 from albert.cli.limits import user_limits
 from albert.cli.on_database import account_of, on_database
 from albert.cli.start import place
@@ -157,7 +157,7 @@ def erase(
     yes: Annotated[bool, typer.Option("--yes", help="Ne demande pas de confirmer.")] = False,
 ) -> None:
     """Efface un compte et tout ce qui est à lui, sans retour : conversations, jetons, usage."""
-    if not yes and not (sys.stdin.isatty() and typer.confirm(f"Effacer {login} ?", err=True)):
+    if not yes and not (sys.stdin.isatty() and confirmed(f"Effacer {login} ?")):
         raise AccountError(
             "Rien n'est effacé : un effacement est sans retour, confirmez par --yes."
         )
@@ -210,9 +210,7 @@ def _password(*, from_stdin: bool, generated: bool) -> str:
     if from_stdin:
         password = sys.stdin.readline().rstrip("\r\n")
     elif sys.stdin.isatty():
-        password = str(
-            typer.prompt("Mot de passe", hide_input=True, confirmation_prompt="Le même, encore")
-        )
+        password = new_password()
     else:
         raise AccountError(
             "Il n'y a pas de terminal où demander le mot de passe : ajoutez --generate, ou "

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import errno
+import socket
 
 from albert.domain.errors import DiskFull, HomeError
 
 _REASONS = {
+    socket.EAI_NONAME: "ce nom n'a pas d'adresse",
+    socket.EAI_AGAIN: "ce nom n'a pas d'adresse",  # these are negative: no errno is
     errno.EACCES: "les droits manquent",
     errno.EPERM: "les droits manquent",
     errno.EROFS: "le disque est en lecture seule",
@@ -16,11 +19,16 @@ _REASONS = {
     errno.ENOENT: "il n'existe pas",
     errno.EMFILE: "trop de fichiers sont ouverts",
     errno.EIO: "le disque est défaillant",
+    errno.ECONNREFUSED: "rien n'y écoute",
+    errno.ECONNRESET: "la connexion est coupée",
+    errno.ENETUNREACH: "aucun réseau n'y mène",
+    errno.EHOSTUNREACH: "aucun réseau n'y mène",
+    errno.EADDRNOTAVAIL: "cette adresse n'est pas de cette machine",
 }
 
 
 def reason(error: OSError) -> str:
-    """Say in French why a file could not be read or written."""
+    """Say in French why a file could not be read or written, or an address reached."""
     return _REASONS.get(error.errno or 0, error.strerror or type(error).__name__)
 
 

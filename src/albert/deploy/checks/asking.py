@@ -15,6 +15,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from albert.deploy.checks.apart import resolved
+from albert.domain.mishaps import reason
 
 SECONDS = 4.0
 _LONGEST = 1 << 20
@@ -89,7 +90,8 @@ def why(error: BaseException, seconds: float = SECONDS) -> tuple[Silence, str]:
     for kind, silence, said in _REASONS:
         if isinstance(cause, kind):
             return silence, said.format(seconds=f"{seconds:g}")
-    return "other", f"la connexion échoue ({type(cause).__name__})"
+    known = reason(cause) if isinstance(cause, OSError) else type(cause).__name__
+    return "other", f"la connexion échoue ({known})"
 
 
 _REASONS: tuple[tuple[type[BaseException], Silence, str], ...] = (

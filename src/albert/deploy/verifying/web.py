@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 import orjson
 
+from albert.deploy.checks.asking import why
 from albert.deploy.verifying.report import Failed
 from albert.wire.sse import Decoder
 
@@ -103,7 +104,7 @@ class Service:
         except TimeoutError:
             raise Failed(f"{path} : pas de réponse à temps.") from None
         except (aiohttp.ClientError, OSError) as error:
-            raise Failed(f"{path} : le service ne répond pas ({_short(error)}).") from None
+            raise Failed(f"{path} : le service ne répond pas ({why(error)[1]}).") from None
         if answer.status != expected:
             told = f"{path} : {answer.status}, et non {expected}. {_reason(said)}"
             raise WrongStatus(answer.status, told.strip())
@@ -161,8 +162,3 @@ def _reason(said: bytes) -> str:
     except (ValueError, AttributeError, KeyError, TypeError):
         return ""
     return " ".join(str(told).split())[:300]
-
-
-def _short(error: Exception) -> str:
-    reason = getattr(error, "os_error", None) or error
-    return " ".join(str(getattr(reason, "strerror", "") or type(error).__name__).split())
