@@ -3,7 +3,6 @@
 import json
 import os
 import pwd
-import struct
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -11,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-
-from albert.serving.store import Kept, Manifest, ModelStore
+from model_store import store_of
 
 pytestmark = pytest.mark.acceptance
 only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may act for another account")
@@ -236,26 +234,7 @@ def shared(machine: Machine) -> Path:
     """A model in a store of root's, that every account may read."""
     for folder in (machine.folder, *machine.folder.parents[:2]):
         folder.chmod(0o755)
-    store = ModelStore(machine.folder / "models")
-    place = store.place("a/m")
-    place.fresh.mkdir(parents=True)
-    header = b'{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}'
-    weights = struct.pack("<Q", len(header)) + header + b"a"
-    (place.fresh / "model.safetensors").write_bytes(weights)
-    kept = Kept(path="model.safetensors", size=len(weights), sha256="0" * 64)
-    place.install(
-        Manifest(
-            repo_id="a/m",
-            revision="",
-            file="",
-            commit="c" * 40,
-            fetched_at="2026-11-25T12:00:00+00:00",
-            kind="safetensors",
-            weights=("model.safetensors",),
-            files=(kept,),
-        )
-    )
-    return store.folder
+    return store_of(machine.folder / "models", "a/m")
 
 
 def told_of_storage(machine: Machine, storage: Path, repository: str) -> str:

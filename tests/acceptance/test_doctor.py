@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from model_store import store_of
 from service import Running
 
 pytestmark = pytest.mark.acceptance
@@ -63,6 +64,17 @@ def test_a_machine_that_is_ready_is_told_so_and_nothing_is_made(env_file: Path) 
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[-1].startswith("0 erreur(s), ")
     assert not (env_file.parent / "home").exists()
+
+
+def test_a_store_that_has_every_model_is_neither_measured_nor_written(env_file: Path) -> None:
+    storage = store_of(env_file.parent / "models", "a/m")
+    table = env_file.parent / "table.json"
+    model = {"driver": "llama.cpp", "hf_repo_id": "a/m", "replicas": [{"port": free_port()}]}
+    table.write_text(json.dumps({"petit": model}))
+    write(env_file, ALBERT_ROUTING_TABLE=str(table), STORAGE_PATH=str(storage))
+    done = doctor("doctor", "--env-file", str(env_file), "--json")
+    told = f"STORAGE_PATH : chaque modèle de la table est dans « {storage} »."
+    assert ("ok", told) in of(done, "Disque")
 
 
 def test_the_file_of_the_whole_program_is_the_same_file(env_file: Path) -> None:

@@ -11,6 +11,7 @@ from albert.deploy.checks.access import closed, unseen
 from albert.deploy.checks.finding import Finding, error
 from albert.deploy.checks.machine import Machine
 from albert.domain.errors import AlbertError
+from albert.domain.mishaps import reason
 
 SECONDS = 10.0
 """For each check; they run together."""
@@ -59,7 +60,7 @@ async def _run(check: Check, machine: Machine, seconds: float) -> list[Seen]:
         place = Path(refused.filename or machine.home.root)
         found = [closed(unseen(place) or place)]
     except OSError as failed:
-        found = [error(f"Ce contrôle n'a pas pu se faire ({failed.strerror or failed}).")]
+        found = [error(f"Ce contrôle n'a pas pu se faire ({reason(failed)}).")]
     except ValueError:  # what urlsplit says may quote a password
         found = [error("Une adresse des réglages est mal formée.", _ADDRESSES)]
     return [Seen(check.title, finding) for finding in found]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from albert.domain.errors import ModelFileInvalid
+from albert.domain.mishaps import reason
 
 SMALLEST = 4096
 """Bytes under which no language model fits, vocabulary included."""
@@ -80,8 +81,8 @@ def examine(path: Path, *, purpose: Purpose = "chat") -> GGUF:
     except FileNotFoundError:
         raise _invalid(path, "n'existe pas : vérifiez le chemin") from None
     except OSError as error:
-        reason = f"ne peut pas être lu ({error.strerror}) : vérifiez ses droits"
-        raise _invalid(path, reason) from error
+        told = f"ne peut pas être lu ({reason(error)}) : vérifiez ses droits"
+        raise _invalid(path, told) from error
     except (struct.error, IndexError):
         raise _invalid(path, f"est incomplet : {_WAY_OUT} de nouveau") from None
 

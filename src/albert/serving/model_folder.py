@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from albert.domain.errors import ModelFileInvalid
+from albert.domain.mishaps import reason
 from albert.serving.weights import check_whole
 
 _AGAIN = "téléchargez de nouveau le modèle"
@@ -26,8 +27,8 @@ def examine(folder: Path) -> None:
             raise _invalid(folder, _without_safetensors(folder))
         check_whole(folder, files, "safetensors")
     except OSError as error:
-        reason = f"ne peut pas être lu ({error.strerror}) : vérifiez ses droits"
-        raise _invalid(folder, reason) from error
+        told = f"ne peut pas être lu ({reason(error)}) : vérifiez ses droits"
+        raise _invalid(folder, told) from error
 
 
 def _no_folder(path: Path) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from albert.domain.errors import InferenceError
+from albert.domain.mishaps import reason
 from albert.routing.table import RoutedModel
 from albert.serving.engine_log import EngineLog
 from albert.serving.engine_process import EngineProcess
@@ -109,7 +110,7 @@ class WatchedEngine:
             except InferenceError as error:
                 return await self._give_up(error, "ne peut pas être lancé")
             except OSError as error:
-                told = f"Le moteur de {name} ne peut pas être lancé : {error.strerror}."
+                told = f"Le moteur de {name} ne peut pas être lancé : {reason(error)}."
                 return await self._give_up(InferenceError(told), "ne peut pas être lancé")
             pause = self._pauses.after(served)
             if not self._served and self._pauses.failures >= patience.attempts:

@@ -33,11 +33,7 @@ async def check_disk(machine: Machine) -> list[Finding]:
         found.append(await apart(lambda: _room("ALBERT_BACKUPS", backups)))
     if not machine.kinds("llm"):
         return found
-    return [
-        *found,
-        await apart(lambda: _room("STORAGE_PATH", machine.storage)),
-        *await _to_come(machine),
-    ]
+    return [*found, *await _models(machine)]
 
 
 def _room(variable: str, folder: Path) -> Finding:
@@ -77,13 +73,19 @@ def _first_of(folder: Path, there: Path) -> Path:
     return there / folder.relative_to(there).parts[0]
 
 
-async def _to_come(machine: Machine) -> list[Finding]:
-    """Say which models are not on the disk yet, and whether there is room for them."""
+async def _models(machine: Machine) -> list[Finding]:
+    """Judge the store of the models; one that has them all need only be read."""
     if wall := await apart(lambda: unseen(machine.storage)):
         return [closed(wall)]
     absent = await apart(lambda: dict(_absent(machine)))
-    if not absent:
-        return []
+    if not absent and await apart(machine.storage.is_dir):
+        return [ok(f"STORAGE_PATH : chaque modèle de la table est dans « {machine.storage} ».")]
+    room = await apart(lambda: _room("STORAGE_PATH", machine.storage))
+    return [room, *await _to_come(machine, absent)]
+
+
+async def _to_come(machine: Machine, absent: dict[str, Wanted]) -> list[Finding]:
+    """Say which models are not on the disk yet, and whether there is room for them."""
     if machine.settings.hf_offline:
         return [
             error(
